@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * struct hcall_domain, for the files of this folder only.
+ */
+#ifndef HCALL_DOMAIN_H
+#define HCALL_DOMAIN_H
+
+#include "hcall.h"
+#include "p2m.h"
+
+struct hcall_domain {
+    uint16_t domid;
+    pages_t max_pages;
+    pages_t tot_pages;
+    /* Of tot_pages, those that populating a RAM gfn again has left without a gfn. */
+    pages_t orphans;
+    struct p2m p2m;
+
+    struct hcall_e820 *map;
+    unsigned nr_map;
+
+    struct hcall_ops ops;
+    void *world;
+};
+
+/* More than the toolstack library ever sets. */
+#define HCALL_MAX_MAP_ENTRIES 128
+
+#endif

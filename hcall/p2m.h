@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * p2m: what every gfn of one domain is.
+ *
+ * A radix of 512-way tables above leaves of 1 GiB, 2 MiB and 4 KiB.  A leaf is
+ * one byte, its type; it sits in the slot where a table would hang.  So a
+ * fully fragmented 2 MiB costs 512 bytes, and 1 TiB of 1 GiB leaves costs a few
+ * tables.  Tables are made where a leaf has to be split and are dropped when a
+ * larger leaf replaces them; leaves are never merged back.
+ */
+#ifndef HCALL_P2M_H
+#define HCALL_P2M_H
+
+#include "hcall.h"
+
+#define P2M_GFN_BITS 40
+#define P2M_GFNS ((gfn_t)1 << P2M_GFN_BITS)
+
+#define P2M_TABLE_ORDER 9
+#define P2M_TABLE_SLOTS (1u << P2M_TABLE_ORDER)
+/* Order of what one slot of the root covers. */
+#define P2M_ROOT_ORDER 36
+#define P2M_ROOT_SLOTS (1u << (P2M_GFN_BITS - P2M_ROOT_ORDER))
+
+/* A leaf (its type) or the address of a table: no table lies below address 256. */
+typedef uintptr_t p2m_slot_t;
+
+/* All zeroes is an empty p2m: every gfn a hole. */
+struct p2m {
+    p2m_slot_t root[P2M_ROOT_SLOTS];
+    size_t table_bytes; /* of host memory, below the root */
+};
+
+/* p2m_clear - every gfn becomes a hole, and every table is freed. */
+void p2m_clear(struct p2m *p2m);
+
+/*
+ * p2m_get - the type of a gfn; one above the address space is a hole.
+ * @order: if not NULL, gets the order of the slot the walk ended at: 0, 9 or
+ *         18, or for a hole also 27 or 36
+ */
+enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order);
+
+/*
+ * p2m_set - make [first, first + count) be of one type, in the largest leaves
+ * that fit.
+ *
+ * Returns 0; -EINVAL the range leaves the address space; -ENOMEM no memory for
+ * a table.  On failure no gfn has changed its type, though a leaf may have been
+ * split.
+ */
+int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type type);
+
+/*
+ * p2m_run - how many gfns from first on have the type of the first one, but at
+ * most max; max is not 0.
+ */
+pages_t p2m_run(const struct p2m *p2m, gfn_t first, pages_t max, enum hcall_p2m_type *type);
+
+/* p2m_count - how many gfns in [first, first + count) are of this type. */
+pages_t p2m_count(const struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type type);
+
+#endif

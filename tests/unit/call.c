@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's side of a memory_op, see call.h.
+ */
+#include "call.h"
+
+size_t call_frame_size(bool compat)
+{
+    return compat ? 4 : 8;
+}
+
+uint64_t call_list_fault_at(bool compat, uint64_t n)
+{
+    return WORLD_PAGE(FAULT_PAGE) - n * call_frame_size(compat);
+}
+
+void call_put_reservation(struct world *w, bool compat, const struct reservation_args *args)
+{
+    if (compat) {
+        world_put(w, ARG + 0, args->list, 4);
+        world_put(w, ARG + 4, args->nr, 4);
+        world_put(w, ARG + 8, args->order, 4);
+        world_put(w, ARG + 12, args->flags, 4);
+        world_put(w, ARG + 16, args->domid, 2);
+    } else {
+        world_put(w, ARG + 0, args->list, 8);
+        world_put(w, ARG + 8, args->nr, 8);
+        world_put(w, ARG + 16, args->order, 4);
+        world_put(w, ARG + 20, args->flags, 4);
+        world_put(w, ARG + 24, args->domid, 2);
+    }
+}
+
+void call_put_frame(struct world *w, bool compat, uint64_t list, uint64_t index, gfn_t gfn)
+{
+    world_put(w, list + index * call_frame_size(compat), gfn, call_frame_size(compat));
+}
+
+long call_memory_op(struct hcall_domain *d, bool compat, uint64_t cmd, uint64_t arg)
+{
+    const struct hcall_caller caller = {
+        .domid = hcall_domain_id(d),
+        .vcpu = 3,
+        .compat = compat,
+    };
+
+    return hcall_memory_op(d, &caller, cmd, arg);
+}
