@@ -1,0 +1,534 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xenbed as a user runs it, on a stand-in for QEMU: every refusal, and each
+command from create to destroy.
+
+Usage: cli.py XENBED [unittest's arguments]
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+XENBED = None  # from the command line
+SUN_PATH_MAX = 107
+TIMEOUT = 60
+PROMPT = 10  # for what would end by itself, too, but later
+
+
+def pids_mentioning(text):
+    """The processes with TEXT in their arguments; zombies have none."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if text.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+class Scene(unittest.TestCase):
+    """A runtime folder, a kernel and a description file of each test's own."""
+
+    def setUp(self):
+        # Short, for the sockets; the comma is one that QEMU's options must survive.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="xb,", dir="/tmp"))
+        self.runtime = self.folder / "xenbed"
+        self.kernel = self.folder / "vmlinuz"
+        self.kernel.write_bytes(b"kernel")
+        self.environment = dict(
+            os.environ,
+            XDG_RUNTIME_DIR=str(self.folder),
+            XENBED_QEMU=str(HERE / "fake_qemu.py"),
+            FAKE_QEMU="",
+        )
+        self.addCleanup(self.clean_up)
+
+    def clean_up(self):
+        for pid in pids_mentioning(str(self.folder)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder)
+
+    def start(self, *arguments, **options):
+        settings = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "env": self.environment,
+            "cwd": self.folder,
+        }
+        return subprocess.Popen([XENBED, *map(str, arguments)], **(settings | options))
+
+    def xenbed(self, *arguments, status=0, **options):
+        """Runs xenbed, asserts its exit status, returns its stdout and stderr."""
+        data = options.pop("input", None)
+        if data is not None:
+            options["stdin"] = subprocess.PIPE
+        with self.start(*arguments, **options) as process:
+            out, err = process.communicate(data, timeout=TIMEOUT)
+        self.assertEqual(process.returncode, status, (arguments, out, err))
+        return out, err
+
+    def assert_fails(self, line, *arguments, status=1):
+        """xenbed ARGUMENTS prints "xenbed: LINE" on stderr and nothing more."""
+        _, err = self.xenbed(*arguments, status=status)
+        self.assertEqual(err, f"xenbed: {line}\n")
+
+    def describe(self, **changes):
+        """Writes a description, the good one with CHANGES (None: key left out)."""
+        values = {"name": "guest", "memory": 1024, "kernel": str(self.kernel)} | changes
+        given = {key: value for key, value in values.items() if value is not None}
+        path = self.folder / f"{values['name']}.cfg"
+        path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in given.items()))
+        return path
+
+    def create(self, **changes):
+        out, err = self.xenbed("create", self.describe(**changes))
+        self.assertEqual(err, "")
+        return out
+
+    def info(self, domain="guest"):
+        return json.loads(self.xenbed("info", "--json", domain)[0])
+
+    def wait_until_processes_end(self):
+        deadline = time.monotonic() + TIMEOUT
+        while pids_mentioning(str(self.runtime)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def assert_nothing_left(self):
+        """No domain's folder, no process."""
+        folders = [path.name for path in self.runtime.glob("*") if path.name != ".lock"]
+        self.assertEqual(folders, [])
+        self.assertEqual(pids_mentioning(str(self.runtime)), [])
+
+
+class Usage(Scene):
+    def test_help_and_version(self):
+        out, _ = self.xenbed("--help")
+        commands = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+        self.assertEqual(
+            commands, ["create", "list", "mem-set", "console", "shutdown", "destroy", "info"]
+        )
+        for command in commands:
+            out, _ = self.xenbed(command, "--help")
+            self.assertIn(f"xenbed {command} ", out)
+        self.assertRegex(self.xenbed("--version")[0], r"^xenbed \d+\.\d+\.\d+\n$")
+
+    def test_wrong_usage(self):
+        self.assertIn("Usage: xenbed COMMAND", self.xenbed(status=2)[1])
+        self.assert_fails("fly: no such command, see xenbed --help", "fly", status=2)
+        self.assert_fails("list: Unknown option --fast", "list", "--fast", status=2)
+        self.assert_fails(
+            "mem-set: wrong number of arguments: "
+            "the usage is xenbed mem-set [OPTION...] DOMAIN SIZE",
+            "mem-set", "guest", status=2,
+        )
+        self.xenbed("mem-set", "guest", "5", "6", status=2)
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            _, err = self.xenbed("list", status=1, stdout=full)
+        self.assertEqual(err, "xenbed: standard output: No space left on device\n")
+
+
+class Refusals(Scene):
+    """What create refuses, and that nothing is left after it did."""
+
+    def tearDown(self):
+        self.assert_nothing_left()
+
+    def assert_refused(self, line, **changes):
+        path = self.describe(**changes)
+        self.assert_fails(line.replace("FILE", str(path)), "create", path)
+
+    def test_values(self):
+        self.assert_refused("FILE: name: missing", name=None)
+        self.assert_refused(
+            'FILE: name: "12" is a number, which would be a domain id', name="12"
+        )
+        self.assert_refused("FILE: memory: missing", memory=None)
+        self.assert_refused("FILE: memory: 1024 is more than maxmem, 512", maxmem=512)
+        self.assert_refused(
+            "FILE: memory: less than maxmem needs populate-on-demand, "
+            "which this version does not have",
+            maxmem=2048,
+        )
+        self.assert_refused("FILE:4: vcpus: must be 1 to 8", vcpus=9)
+        self.assert_refused("FILE:2: memory: expected a number", memory="lots")
+
+    def test_files(self):
+        self.assert_fails("none.cfg: No such file or directory", "create", "none.cfg")
+        self.assert_fails(f"{self.folder}: not a regular file", "create", self.folder)
+        self.assert_refused("/nowhere: No such file or directory", kernel="/nowhere")
+        self.assert_refused(f"{self.folder}: not a regular file", kernel=str(self.folder))
+        self.assert_refused("/dev/null: not a regular file", ramdisk="/dev/null")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read all files")
+    def test_unreadable_kernel(self):
+        self.kernel.chmod(0)
+        self.assert_refused(f"{self.kernel}: Permission denied")
+
+    def test_socket_path_too_long(self):
+        room = SUN_PATH_MAX - len(f"{self.runtime}//console.sock")
+        name = "n" * (room + 1)
+        self.assert_refused(
+            f"{self.runtime}/{name}/console.sock: "
+            f"path of a socket too long, at most {SUN_PATH_MAX} bytes are allowed",
+            name=name,
+        )
+        self.create(name=name[1:])
+        self.xenbed("destroy", name[1:])
+
+    def test_no_qemu(self):
+        self.environment["XENBED_QEMU"] = "/nowhere/qemu"
+        self.assert_refused("QEMU: /nowhere/qemu: No such file or directory")
+
+    def test_qemu_that_cannot_be_run(self):
+        self.environment["XENBED_QEMU"] = str(self.folder / "qemu")
+        (self.folder / "qemu").write_text("#!/nowhere/sh\n")
+        (self.folder / "qemu").chmod(0o700)
+        _, err = self.xenbed("create", self.describe(), status=1)
+        self.assertRegex(err, r"^xenbed: guest: .*/qemu.*No such file or directory.*\n$")
+
+    def test_qemu_that_ends(self):
+        self.environment["FAKE_QEMU"] = "exit"
+        self.assert_refused("guest: QEMU ended: fake_qemu.py: -m: refused; Use another size")
+
+    def test_qemu_that_aborts(self):
+        self.environment["FAKE_QEMU"] = "abort"
+        self.assert_refused("guest: QEMU ended: something failed")
+
+    def test_qemu_that_ends_without_a_word(self):
+        self.environment["FAKE_QEMU"] = "silent"
+        self.assert_refused("guest: QEMU ended with status 3 and no message")
+
+    def test_machine_that_does_not_run(self):
+        self.environment["FAKE_QEMU"] = "stuck"
+        self.assert_refused("guest: cont: it will not run")
+
+    def test_interrupted(self):
+        self.environment["FAKE_QEMU"] = "deaf"
+        with self.start("create", self.describe()) as process:
+            while not (self.runtime / "guest/domain.json").exists():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=PROMPT)
+        self.assertEqual((process.returncode, err), (1, "xenbed: guest: interrupted by signal 2\n"))
+
+    def test_runtime_folder_of_others(self):
+        self.runtime.mkdir()
+        self.runtime.chmod(0o755)
+        self.assert_refused(
+            f"{self.runtime}: not a folder that belongs to this user alone (mode 0700)"
+        )
+
+    def test_unknown_domain(self):
+        for command in (
+            ["list", "nobody"],
+            ["info", "nobody"],
+            ["console", "nobody"],
+            ["shutdown", "nobody"],
+            ["destroy", "nobody"],
+            ["mem-set", "nobody", "500"],
+        ):
+            self.assert_fails("nobody: no such domain", *command)
+        self.assert_fails("7: no such domain", "destroy", "7")
+
+
+class Life(Scene):
+    """Domains from create to their end."""
+
+    def test_create_list_destroy(self):
+        path = self.folder / "guest.cfg"
+        self.assertEqual(self.create(vcpus=2), f"Parsing config from {path}\n")
+        header, row = self.xenbed("list")[0].splitlines()
+        self.assertEqual(
+            header, "Name                                        ID   Mem VCPUs\tState\tTime(s)"
+        )
+        self.assertRegex(
+            row,
+            r"^guest                                        1  1023     2     r-----  {5,7}\d\.\d$",
+        )
+        self.assertEqual(self.xenbed("list", "guest")[0].splitlines()[1][:60], row[:60])
+        self.assertEqual(self.xenbed("list", "1")[0].splitlines()[1][:60], row[:60])
+        self.assertEqual(self.xenbed("destroy", "guest"), ("", ""))
+        self.assert_nothing_left()
+
+    def test_command_line(self):
+        ramdisk = self.folder / "initrd"
+        ramdisk.touch()
+        self.create(
+            vcpus=3, ramdisk=str(ramdisk), extra="a,b c", device_model_args=["-d", "guest_errors"]
+        )
+        command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
+        arguments = command.split("\0")[:-1]
+        for option, value in {
+            "-accel": "tcg,thread=multi,xen-version=0x40016",
+            "-object": "xenbed,id=xenbed0,name=guest,domid=1",
+            "-m": "1024M",
+            "-smp": "3",
+            "-device": "xen-console,chardev=console",
+            "-kernel": str(self.kernel),
+            "-initrd": str(ramdisk),
+            "-append": "a,b c",
+            "-d": "guest_errors",
+        }.items():
+            self.assertEqual(arguments[arguments.index(option) + 1], value, option)
+        session = os.getsid(self.info()["pid"])
+        self.assertEqual(session, self.info()["pid"])
+
+    def test_cmdline_replaces_extra(self):
+        _, err = self.xenbed("create", self.describe(extra="a", cmdline="b"))
+        self.assertIn("extra: ignored in favour of cmdline\n", err)
+        command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes()
+        self.assertIn(b"-append\0b\0", command)
+
+    def test_unknown_key_warns(self):
+        path = self.describe(on_crash="preserve")
+        _, err = self.xenbed("create", path)
+        self.assertEqual(err, f"xenbed: {path}:4: on_crash: unknown key, ignored\n")
+
+    def test_second_domain_of_the_same_name(self):
+        self.create()
+        pid = self.info()["pid"]
+        self.assert_fails(
+            "guest: a domain of this name exists already (id 1)", "create", self.describe()
+        )
+        self.assertEqual(self.info()["pid"], pid)
+
+    def test_creates_at_once(self):
+        path = self.describe()
+        creates = [self.start("create", path) for _ in range(6)]
+        errors = [create.communicate(timeout=TIMEOUT)[1] for create in creates]
+        self.assertEqual(sorted(create.returncode for create in creates), [0, 1, 1, 1, 1, 1])
+        self.assertEqual(
+            sorted(set(errors)),
+            ["", "xenbed: guest: a domain of this name exists already (id 1)\n"],
+        )
+        self.assertEqual(self.info()["state"], "r-----")
+
+    def test_ids(self):
+        for name in ("a", "b", "c"):
+            self.create(name=name)
+        self.xenbed("destroy", "2")
+        self.create(name="d")
+        rows = self.xenbed("list")[0].splitlines()[1:]
+        self.assertEqual(
+            [row.split()[:2] for row in rows], [["a", "1"], ["d", "2"], ["c", "3"]]
+        )
+        self.assertEqual(json.loads(self.xenbed("info", "--json")[0])["domains"], 3)
+
+    def test_dead_qemu_is_cleaned_up(self):
+        self.create()
+        os.kill(self.info()["pid"], signal.SIGKILL)
+        self.wait_until_processes_end()
+        self.assertEqual(len(self.xenbed("list")[0].splitlines()), 1)
+        self.assert_nothing_left()
+        self.create()
+
+    def test_other_process_with_the_same_pid(self):
+        self.create()
+        record = self.runtime / "guest/domain.json"
+        values = json.loads(record.read_text())
+        self.xenbed("destroy", "guest")
+        with subprocess.Popen(["sleep", "60"]) as bystander:
+            record.parent.mkdir()
+            record.write_text(json.dumps(values | {"pid": bystander.pid}))
+            self.assert_fails("guest: no such domain", "destroy", "guest")
+            self.assertIsNone(bystander.poll())
+            bystander.kill()
+        self.assert_nothing_left()
+
+    def test_qemu_that_does_not_answer(self):
+        self.create()
+        os.kill(self.info()["pid"], signal.SIGSTOP)
+        row = self.xenbed("list")[0].splitlines()[1]
+        self.assertRegex(
+            row,
+            r"^guest                                        1     \?     1     \?{6}"
+            r"  {5,7}\d\.\d  \(not answering\)$",
+        )
+        self.xenbed("destroy", "guest")
+        self.assert_nothing_left()
+
+    def test_shutdown(self):
+        self.create()
+        self.assertEqual(self.xenbed("shutdown", "guest")[0], "Shutting down domain 1\n")
+        self.wait_until_processes_end()
+        self.assertEqual(len(self.xenbed("list")[0].splitlines()), 1)
+        self.assert_nothing_left()
+
+    def test_shutdown_that_waits(self):
+        self.create()
+        self.xenbed("shutdown", "-w", "guest")
+        self.assert_nothing_left()
+
+    def test_info(self):
+        self.create()
+        facts = self.info()
+        expected = {
+            "name": "guest",
+            "domid": 1,
+            "pid": facts["pid"],
+            "state": "r-----",
+            "vcpus": 1,
+            "tot_pages": 262128,
+            "max_pages": 262400,
+            "target": 1048576,
+            "static-max": 1048576,
+            "videoram": 0,
+            "resident": 4096,
+        }
+        self.assertEqual(facts, expected)
+        lines = self.xenbed("info", "guest")[0].splitlines()
+        self.assertEqual(lines, [f"{key:23}: {value}" for key, value in expected.items()])
+
+    def test_info_of_the_host(self):
+        facts = json.loads(self.xenbed("info", "--json")[0])
+        self.assertEqual(facts["qemu"], self.environment["XENBED_QEMU"])
+        self.assertEqual(facts["qemu_version"], "QEMU emulator version 10.0.0 (fake)")
+        self.assertEqual(facts["runtime_folder"], str(self.runtime))
+        self.assertEqual(facts["domains"], 0)
+        del self.environment["XENBED_QEMU"]
+        beside = pathlib.Path(XENBED).parent.parent / "qemu/qemu-system-x86_64"
+        self.assertEqual(json.loads(self.xenbed("info", "--json")[0])["qemu"], str(beside))
+
+
+class MemSet(Scene):
+    def test_returns_at_once(self):
+        self.create()
+        self.assertEqual(self.xenbed("mem-set", "guest", "500"), ("", ""))
+        facts = self.info()
+        self.assertEqual((facts["target"], facts["max_pages"]), (512000, 128256))
+        self.xenbed("mem-set", "1", "1g")
+        self.assertEqual(self.info()["target"], 1048576)
+
+    def test_refusals(self):
+        self.create()
+        self.assert_fails("lots: invalid memory size", "mem-set", "guest", "lots")
+        self.assert_fails(
+            "guest: memory_dynamic_max must be less than or equal to memory_static_max",
+            "mem-set", "guest", "1025",
+        )
+        self.assert_fails(
+            "--wait=-1: seconds must not be negative", "mem-set", "--wait=-1", "guest", "5"
+        )
+        facts = self.info()
+        self.assertEqual((facts["target"], facts["max_pages"]), (1048576, 262400))
+
+    def test_wait(self):
+        self.create()
+        for size, kib in (("500", 512000), ("1024", 1048576)):
+            out, _ = self.xenbed("mem-set", "--wait", "guest", size)
+            self.assertEqual(out, f"guest: reached {kib - 64} KiB (target {kib} KiB)\n")
+            self.assertEqual(self.info()["tot_pages"], kib // 4 - 16)
+
+    def assert_not_reached(self, at_least, at_most, wait):
+        _, err = self.xenbed("mem-set", wait, "guest", "500", status=1)
+        self.assertRegex(
+            err,
+            r"^xenbed: guest: reached 1048512 KiB, not the target of 512000 KiB, in \d+ s\n$",
+        )
+        seconds = int(err.split()[-2])
+        self.assertTrue(at_least <= seconds <= at_most, err)
+
+    def test_wait_too_short(self):
+        self.environment["FAKE_QEMU"] = "stubborn"
+        self.create()
+        self.assert_not_reached(1, 9, "--wait=1")
+
+    def test_wait_for_one_that_stopped(self):
+        self.environment["FAKE_QEMU"] = "stubborn"
+        self.create()
+        self.assert_not_reached(10, 49, "--wait=50")
+
+    def test_wait_for_one_that_dies(self):
+        self.environment["FAKE_QEMU"] = "stubborn"
+        self.create()
+        pid = self.info()["pid"]
+        with self.start("mem-set", "--wait", "guest", "500") as process:
+            time.sleep(0.5)
+            os.kill(pid, signal.SIGKILL)
+            _, err = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(err, r"^xenbed: guest: .*\n$")
+
+    def test_others_are_served_meanwhile(self):
+        self.environment["FAKE_QEMU"] = "stubborn"
+        self.create()
+        with self.start("mem-set", "--wait=2", "guest", "500") as process:
+            lists = [self.start("list") for _ in range(5)]
+            for one in lists:
+                self.assertNotIn("not answering", one.communicate(timeout=TIMEOUT)[0])
+            process.communicate(timeout=TIMEOUT)
+
+
+class Console(Scene):
+    def test_pipe(self):
+        self.create()
+        out, _ = self.xenbed("console", "guest", input="hello")
+        self.assertEqual(out, "<hello>")
+
+    def test_create_shows_the_first_line(self):
+        out, _ = self.xenbed("create", "-c", self.describe())
+        self.assertTrue(out.endswith("booting\n"), out)
+
+    def test_ends_with_the_domain(self):
+        self.create()
+        with self.start("console", "guest", stdin=subprocess.PIPE) as process:
+            process.stdin.write("x")
+            process.stdin.flush()
+            self.assertEqual(process.stdout.read(1), "<")
+            self.xenbed("destroy", "guest")
+            process.wait(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 0)
+
+    def attach(self, terminal):
+        """Attaches a console to the pty and waits until it is there."""
+        process = self.start("console", "guest", stdin=terminal, stdout=terminal)
+        while termios.tcgetattr(terminal)[3] & termios.ICANON:
+            time.sleep(0.01)
+        return process
+
+    def test_terminal(self):
+        self.create()
+        user, terminal = pty.openpty()
+        before = termios.tcgetattr(terminal)
+        with self.subTest("Ctrl-]"), self.attach(terminal) as process:
+            os.write(user, b"\x03")  # Ctrl-C is the guest's
+            shown = b""
+            while not shown.endswith(b">") and select.select([user], [], [], TIMEOUT)[0]:
+                shown += os.read(user, 100)
+            self.assertEqual(shown, b"<\x03>")
+            os.write(user, b"\x1d")
+            self.assertEqual(process.wait(timeout=TIMEOUT), 0)
+            self.assertEqual(termios.tcgetattr(terminal), before)
+        for end in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with self.subTest(end), self.attach(terminal) as process:
+                process.send_signal(end)
+                process.wait(timeout=TIMEOUT)
+                self.assertEqual(termios.tcgetattr(terminal), before)
+        with self.subTest("end of the domain"), self.attach(terminal) as process:
+            self.xenbed("destroy", "guest")
+            process.wait(timeout=TIMEOUT)
+            self.assertEqual(termios.tcgetattr(terminal), before)
+        os.close(user)
+        os.close(terminal)
+
+
+if __name__ == "__main__":
+    XENBED = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()

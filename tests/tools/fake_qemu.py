@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stand-in for QEMU with the xenbed object: as much of it as xenbed sees.
+
+It takes QEMU's command line, answers QMP and talks on the console socket.  The
+environment variable FAKE_QEMU chooses how it behaves:
+  (unset)   the guest follows its target: a moment after it was set it is almost
+            there, and another moment later it is there
+  stubborn  the guest does not follow
+  exit      it refuses its arguments with a message, as QEMU does
+  abort     it ends with lines that are no message of QEMU's
+  silent    it ends with status 3 and no message
+  deaf      it opens no socket
+  stuck     it refuses to let the machine run
+"""
+
+import ctypes
+import json
+import mmap
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+
+MODE = os.environ.get("FAKE_QEMU", "")
+FOLLOW_SECONDS = 0.3
+LIFE_SECONDS = 120  # should a test die before it can end us
+KIB_PER_PAGE = 4
+ALMOST_KIB = 512  # close enough to count as reached, were it not for the next move
+RAM_BLOCKS = [(8 << 20, 3 << 20), (4 << 20, 1 << 20)]  # bytes; and how many of them are touched
+
+
+def option(name):
+    """The value of the command line's option -NAME, None if it is not there."""
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else None
+
+
+def suboptions(text):
+    """The KEY=VALUE parts of a comma-separated option; ",," is a comma."""
+    parts = text.replace(",,", "\0").split(",")
+    pairs = (part.replace("\0", ",").partition("=") for part in parts)
+    return {key: value for key, _, value in pairs}
+
+
+class Domain:
+    """The guest and what the hypervisor knows of it."""
+
+    def __init__(self):
+        identity = suboptions(option("-object"))
+        self.name, self.domid = identity["name"], int(identity["domid"])
+        memory = int(option("-m").removesuffix("M")) * 1024
+        self.properties = {
+            "max-pages": (memory + 1024) // KIB_PER_PAGE,
+            "target": memory,
+            "static-max": memory,
+            "videoram": 0,
+        }
+        self.status = "prelaunch" if "-S" in sys.argv else "running"
+        self.balloon = memory  # what the guest has come to, KiB
+        self.target_time = 0.0
+        self.blocks = [mmap.mmap(-1, size) for size, _ in RAM_BLOCKS]
+        for block, (_, touched) in zip(self.blocks, RAM_BLOCKS):
+            block.write(b"x" * touched)
+
+    def tot_pages(self):
+        moments = (time.monotonic() - self.target_time) // FOLLOW_SECONDS
+        if MODE != "stubborn" and moments > 0:
+            self.balloon = self.properties["target"] + (ALMOST_KIB if moments == 1 else 0)
+        return self.balloon // KIB_PER_PAGE - 0x20 + 16
+
+    def ram(self):
+        gfn = 0
+        for block in self.blocks:
+            pages = len(block) // mmap.PAGESIZE
+            host = ctypes.addressof(ctypes.c_char.from_buffer(block))
+            yield {"gfn": gfn, "pages": pages, "host": host}
+            gfn += pages
+
+    def get(self, name):
+        if name != "domain":
+            return self.properties[name]
+        return {
+            "name": self.name,
+            "domid": self.domid,
+            "tot-pages": self.tot_pages(),
+            "max-pages": self.properties["max-pages"],
+            "ram": list(self.ram()),
+        }
+
+    def set(self, name, value):
+        if name == "shutdown":
+            threading.Timer(FOLLOW_SECONDS, os._exit, [0]).start()
+            return
+        if name == "target":
+            self.target_time = time.monotonic()
+        self.properties[name] = value
+
+
+def listen(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(1)
+    return server
+
+
+class Console:
+    """Prints a line when the machine starts to run, then echoes."""
+
+    def __init__(self, path):
+        self.server = listen(path)
+        self.client = None
+        self.lock = threading.Lock()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while select.select([self.server], [], []):
+            self.accept_waiting()
+
+    def accept_waiting(self):
+        with self.lock:
+            if select.select([self.server], [], [], 0)[0]:
+                self.client, _ = self.server.accept()
+                threading.Thread(target=self.echo, args=[self.client], daemon=True).start()
+
+    @staticmethod
+    def echo(client):
+        while data := client.recv(4096):
+            client.sendall(b"<" + data + b">")
+
+    def boot(self):
+        self.accept_waiting()
+        if self.client:
+            self.client.sendall(b"booting\r\n")
+
+
+def run_command(domain, console, command, arguments):
+    """Returns what the QMP command returns."""
+    if command == "query-status":
+        return {"status": domain.status, "running": domain.status == "running"}
+    if command == "cont":
+        if MODE == "stuck":
+            raise ValueError("it will not run")
+        domain.status = "running"
+        console.boot()
+    elif command == "qom-get":
+        return domain.get(arguments["property"])
+    elif command == "qom-set":
+        domain.set(arguments["property"], arguments["value"])
+    return {}
+
+
+def serve_qmp(server, domain, console):
+    """One client at a time, as QEMU has it, and an event before each answer."""
+    while True:
+        client, _ = server.accept()
+        stream = client.makefile("rw", newline="")
+
+        def send(message):
+            stream.write(json.dumps(message) + "\r\n")
+            stream.flush()
+
+        try:
+            send({"QMP": {"version": {}, "capabilities": []}})
+            for line in stream:
+                request = json.loads(line)
+                send({"event": "NOTHING_MUCH", "data": {}})
+                try:
+                    arguments = request.get("arguments", {})
+                    send({"return": run_command(domain, console, request["execute"], arguments)})
+                except (KeyError, ValueError) as error:
+                    send({"error": {"class": "GenericError", "desc": str(error.args[0])}})
+                if request["execute"] == "quit":
+                    os._exit(0)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+
+def main():
+    signal.alarm(LIFE_SECONDS)
+    if "--version" in sys.argv:
+        print("QEMU emulator version 10.0.0 (fake)\nCopyright nobody")
+        return 0
+    if MODE == "exit":
+        program = os.path.basename(sys.argv[0])
+        print(f"{program}: warning: this will not end well", file=sys.stderr)
+        print(f"{program}: -m: refused\nUse another size", file=sys.stderr)
+        return 1
+    if MODE == "abort":
+        print("something happened\nsomething failed", file=sys.stderr)
+        return 1
+    if MODE == "silent":
+        return 3
+    if MODE == "deaf":
+        signal.pause()
+    domain = Domain()
+    console = Console(suboptions(option("-chardev"))["path"])
+    address = suboptions("path=" + option("-qmp").removeprefix("unix:"))
+    serve_qmp(listen(address["path"]), domain, console)
+    return 0
+
+
+sys.exit(main())

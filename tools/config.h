@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The description of a domain: a file in xl.cfg's syntax.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct Config {
+    char *name;
+    char *type;
+    char *kernel; /* these four may be NULL */
+    char *ramdisk;
+    char *extra;
+    char *cmdline;          /* instead of extra */
+    guint64 memory, maxmem; /* MiB */
+    guint64 vcpus;
+    GPtrArray *device_model_args; /* strings, may be NULL: more arguments for QEMU */
+    GPtrArray *warnings;          /* lines for the user, e.g. on unknown keys */
+} Config;
+
+/*
+ * Reads and checks the file at PATH, fills in defaults.  Looks at no other file:
+ * whether there is such a kernel is not checked here.
+ * Returns NULL on error: "PATH:LINE: KEY: REASON" when one line is to blame,
+ * else "PATH: KEY: REASON".
+ */
+Config *config_read(const char *path, GError **error);
+
+void config_free(Config *config);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+#endif

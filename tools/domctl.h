@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the control domain may ask of a running domain and change in it.  Xen takes
+ * these as domctls and store writes; here they go to QEMU's xenbed object, by QMP.
+ */
+#ifndef DOMCTL_H
+#define DOMCTL_H
+
+#include "domain.h"
+#include "qmp.h"
+
+/* How long a command waits for QEMU. */
+#define DOMCTL_SECONDS 10
+
+#define DOMCTL_STATE_LETTERS "rbpscd" /* running, blocked, paused, shut down, crashed, dying */
+
+struct dominfo {
+    char state[sizeof(DOMCTL_STATE_LETTERS)]; /* as xl list shows it: a letter or '-' each */
+    pages_t tot_pages, max_pages;
+    kib_t target, static_max, videoram; /* the nodes in ~/memory */
+    GArray *ram;                        /* of struct address_range: guest memory inside QEMU */
+};
+
+void dominfo_clear(struct dominfo *info);
+
+/* Connects to the domain's QEMU, which serves one client at a time: keep it short. */
+Qmp *domctl_open(const Domain *domain, unsigned seconds, GError **error);
+
+/* Fills in INFO, to be cleared if it returns true. */
+bool domctl_get_info(Qmp *qmp, struct dominfo *info, GError **error);
+
+bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error);
+bool domctl_set_target(Qmp *qmp, kib_t target, GError **error);
+
+/* Writes ~/control/shutdown, which the guest is to act on. */
+bool domctl_shutdown(Qmp *qmp, const char *how, GError **error);
+
+/* Lets a domain run that was started paused. */
+bool domctl_unpause(Qmp *qmp, GError **error);
+
+/* Ends QEMU. */
+bool domctl_quit(Qmp *qmp, GError **error);
+
+/* Opens a connection, reads INFO and closes again. */
+bool domctl_read_info(const Domain *domain, unsigned seconds, struct dominfo *info, GError **error);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU as a program: see qemu.h.
+ */
+#include "qemu.h"
+
+#include <string.h>
+
+/* Xen 4.22, as CPUID tells the guest. */
+#define XEN_VERSION "0x40016"
+
+/* Where Debian has SeaBIOS and QEMU's option ROMs. */
+#define FIRMWARE_FOLDERS "/usr/share/seabios", "/usr/share/qemu"
+
+char *qemu_path(void)
+{
+    const char *chosen = g_getenv("XENBED_QEMU");
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *folder = self ? g_path_get_dirname(self) : NULL;
+
+    if (chosen && *chosen) {
+        return g_strdup(chosen);
+    }
+    return g_canonicalize_filename("../qemu/qemu-system-x86_64", folder);
+}
+
+char *qemu_version(const char *path)
+{
+    const char *const arguments[] = {path, "--version", NULL};
+    char *output = NULL;
+    int status;
+
+    if (!g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
+                      &output, NULL, &status, NULL) ||
+        !g_spawn_check_wait_status(status, NULL)) {
+        g_free(output);
+        return NULL;
+    }
+    output[strcspn(output, "\n")] = '\0';
+    return output;
+}
+
+static void add(GPtrArray *arguments, const char *argument)
+{
+    g_ptr_array_add(arguments, g_strdup(argument));
+}
+
+static void add_pair(GPtrArray *arguments, const char *option, const char *value)
+{
+    if (value) {
+        add(arguments, option);
+        add(arguments, value);
+    }
+}
+
+/* OPTION with a value made from FORMAT. */
+static void G_GNUC_PRINTF(3, 4)
+    add_option(GPtrArray *arguments, const char *option, const char *format, ...)
+{
+    va_list values;
+
+    add(arguments, option);
+    va_start(values, format);
+    g_ptr_array_add(arguments, g_strdup_vprintf(format, values));
+    va_end(values);
+}
+
+/* A path in the domain's folder as QEMU's comma-separated options take it. */
+static char *option_path(const Domain *domain, const char *file)
+{
+    g_autofree char *path = domain_path(domain, file);
+    g_auto(GStrv) parts = g_strsplit(path, ",", -1);
+
+    return g_strjoinv(",,", parts);
+}
+
+static void add_machine(GPtrArray *arguments, const Domain *domain, const Config *config)
+{
+    static const char *const fixed[] = {
+        "-machine", "pc",   "-nodefaults", "-display", "none",
+        "-vga",     "none", "-nic",        "none",     "-no-user-config"};
+    static const char *const firmware[] = {FIRMWARE_FOLDERS};
+
+    add_option(arguments, "-accel", "tcg,thread=multi,xen-version=%s", XEN_VERSION);
+    add_option(arguments, "-object", "xenbed,id=xenbed0,name=%s,domid=%u", domain->name,
+               domain->domid);
+    for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
+        add(arguments, fixed[i]);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(firmware); i++) {
+        add_pair(arguments, "-L", firmware[i]);
+    }
+    add_option(arguments, "-m", "%" G_GUINT64_FORMAT "M", config->maxmem);
+    add_option(arguments, "-smp", "%" G_GUINT64_FORMAT, config->vcpus);
+}
+
+static void add_connections(GPtrArray *arguments, const Domain *domain)
+{
+    g_autofree char *console = option_path(domain, DOMAIN_CONSOLE_SOCKET);
+    g_autofree char *log = option_path(domain, DOMAIN_CONSOLE_LOG);
+    g_autofree char *qmp = option_path(domain, DOMAIN_QMP_SOCKET);
+    g_autofree char *pid = domain_path(domain, DOMAIN_PID_FILE);
+
+    add_option(arguments, "-chardev", "socket,id=console,path=%s,server=on,wait=off,logfile=%s",
+               console, log);
+    add_pair(arguments, "-device", "xen-console,chardev=console");
+    add_option(arguments, "-qmp", "unix:%s,server=on,wait=off", qmp);
+    add_pair(arguments, "-pidfile", pid);
+}
+
+GStrv qemu_arguments(const char *path, const Domain *domain, const Config *config)
+{
+    GPtrArray *arguments = g_ptr_array_new();
+
+    add(arguments, path);
+    add(arguments, "-S");
+    add_machine(arguments, domain, config);
+    add_connections(arguments, domain);
+    add_pair(arguments, "-kernel", config->kernel);
+    add_pair(arguments, "-initrd", config->ramdisk);
+    add_pair(arguments, "-append", config->cmdline ? config->cmdline : config->extra);
+    for (guint i = 0; config->device_model_args && i < config->device_model_args->len; i++) {
+        add(arguments, g_ptr_array_index(config->device_model_args, i));
+    }
+    g_ptr_array_add(arguments, NULL);
+    return (GStrv)g_ptr_array_free(arguments, FALSE);
+}
+
+char *qemu_last_words(const char *path, const Domain *domain)
+{
+    g_autofree char *log = domain_path(domain, DOMAIN_QEMU_LOG);
+    g_autofree char *program = g_path_get_basename(path);
+    g_autofree char *prefix = g_strconcat(program, ":", NULL);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    GString *words = g_string_new(NULL);
+    bool has_message = false;
+
+    if (g_file_get_contents(log, &text, NULL, NULL)) {
+        lines = g_strsplit(text, "\n", -1);
+    }
+    for (char **line = lines; line && *line; line++) {
+        bool is_message = g_str_has_prefix(*line, prefix);
+
+        if (!*g_strstrip(*line)) {
+            continue;
+        }
+        has_message |= is_message;
+        if (is_message || !has_message) {
+            g_string_truncate(words, 0);
+        }
+        g_string_append_printf(words, "%s%s", words->len ? "; " : "", *line);
+    }
+    return g_string_free(words, words->len == 0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The QEMU that domains run in: where it is and how it is started.
+ */
+#ifndef QEMU_H
+#define QEMU_H
+
+#include "config.h"
+#include "domain.h"
+
+/* The path of the program: $XENBED_QEMU, else the one built beside xenbed. */
+char *qemu_path(void);
+
+/* The first line of what it answers to --version, NULL if it does not run. */
+char *qemu_version(const char *path);
+
+/* Its arguments, the program first, for DOMAIN as CONFIG wants it; the domain starts paused. */
+GStrv qemu_arguments(const char *path, const Domain *domain, const Config *config);
+
+/*
+ * The reason a QEMU that ended at once gave in its log, as one line: its last message
+ * with the hints that follow it; NULL if it said nothing.
+ */
+char *qemu_last_words(const char *path, const Domain *domain);
+
+#endif
