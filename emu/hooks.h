@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every call QEMU makes into xenbed.  The patch in emu/patches adds nothing to
+ * QEMU but calls to these functions, so this is the whole seam.  Where QEMU is
+ * built without Xen emulation the same names are in stubs.c.
+ */
+#ifndef XENBED_EMU_HOOKS_H
+#define XENBED_EMU_HOOKS_H
+
+#include "exec/memory.h"
+
+struct kvm_xen_exit;
+struct kvm_xen_hvm_attr;
+struct kvm_xen_vcpu_attr;
+
+/* --- tcg-xen.c: what KVM does for Xen guests, for TCG ------------------- */
+
+/* Is this a Xen guest that TCG runs? */
+bool xen_tcg_enabled(void);
+
+/* -accel tcg,xen-version=... and its companions, named as for kvm. */
+void xen_tcg_accel_class_init(ObjectClass *oc);
+void xen_tcg_accel_init(void);
+uint16_t xen_tcg_gnttab_max_frames(void);
+uint16_t xen_tcg_evtchn_max_pirq(void);
+
+/* A vCPU is being realized. */
+bool xen_tcg_init_vcpu(CPUState *cs, Error **errp);
+
+/* The Xen leaves of CPUID; false: not one of them. */
+bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
+                   uint32_t *edx);
+
+/* WRMSR to the hypercall page's MSR; false: another one. */
+bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val);
+
+/* The KVM ioctls of the same names: KVM_XEN_HVM_{GET,SET}_ATTR, KVM_XEN_VCPU_SET_ATTR. */
+int xen_tcg_vm_attr(unsigned long request, struct kvm_xen_hvm_attr *attr);
+int xen_tcg_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr);
+
+/* Raise an upcall, given as the MSI it amounts to.  Takes no lock but the vCPU's work queue's. */
+void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg);
+
+/* Guest linear memory as the vCPU itself sees it; returns the bytes done before a fault. */
+size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
+bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len);
+
+/* --- domain.c: hypercall 12 ---------------------------------------------- */
+
+/* False: not answered (there is no emulated domain). */
+bool xenbed_memory_op(ArchCPU *cpu, struct kvm_xen_exit *exit);
+
+/* --- trap.c: touch traps ------------------------------------------------- */
+
+/* Set once, when guest RAM first gets a page that is not plain RAM. */
+extern bool xen_trap_active;
+
+bool xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len);
+
+/*
+ * Is guest memory at mr + offset a hole?  len, when given, is cut to the run
+ * of pages that have the same answer.
+ */
+static inline bool xen_trap_is_hole(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+{
+    return unlikely(qatomic_read(&xen_trap_active)) && xen_trap_lookup(mr, offset, len);
+}
+
+/*
+ * What is there instead: reads give all ones, writes are dropped.  The region
+ * lies behind everything else, so also where QEMU has nothing mapped, and
+ * always at this address, which no vCPU can form.
+ */
+extern MemoryRegion xen_trap_hole;
+#define XEN_TRAP_HOLE_ADDR (1ULL << 60)
+
+#endif

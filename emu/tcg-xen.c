@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen guests without KVM: what the kernel's KVM_XEN does for QEMU's Xen
+ * emulation, done in software for TCG.  CPUID, the hypercall MSR, VMCALL, the
+ * attribute ioctls, guest-virtual copies, upcalls.  QEMU's own handlers of the
+ * hypercalls (xen-emu.c) are used as they are.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-builtin-visit.h"
+#include "qapi/visitor.h"
+#include "cpu.h"
+#include "exec/address-spaces.h"
+#include "exec/exec-all.h"
+#include "exec/helper-proto.h"
+#include "hw/i386/apic_internal.h"
+#include "hw/i386/e820_memory_layout.h"
+#include "hw/i386/kvm/xen_evtchn.h"
+#include "hw/i386/kvm/xen_overlay.h"
+#include "hw/pci/msi.h"
+#include "hw/xen/interface/version.h"
+#include "hw/xen/interface/arch-x86/cpuid.h"
+#include "hw/xen/interface/xen.h"
+#include "hw/xen/xen.h"
+#include "linux/kvm.h"
+#include "qom/object_interfaces.h"
+#include "system/kvm.h"
+#include "system/kvm_xen.h"
+#include "system/tcg.h"
+#include "target/i386/kvm/xen-emu.h"
+#include "xenbed/emu/xenbed.h"
+
+#define CPUID_BASE 0x40000000
+
+static struct {
+    uint32_t version;
+    uint16_t gnttab_max_frames;
+    uint16_t evtchn_max_pirq;
+    uint8_t long_mode; /* latched when the guest fills its hypercall page */
+} xen = {
+    .version = XENBED_VERSION_NEWEST,
+    .gnttab_max_frames = 64,
+    .evtchn_max_pirq = 256,
+};
+
+/* --- Options ----------------------------------------------------------------- */
+
+bool xen_tcg_enabled(void)
+{
+    return tcg_enabled() && xen_mode == XEN_EMULATE;
+}
+
+uint32_t xen_tcg_version(void)
+{
+    return xen.version;
+}
+
+uint16_t xen_tcg_gnttab_max_frames(void)
+{
+    return xen.gnttab_max_frames;
+}
+
+uint16_t xen_tcg_evtchn_max_pirq(void)
+{
+    return xen.evtchn_max_pirq;
+}
+
+bool xen_tcg_set_version(uint32_t version, Error **errp)
+{
+    if (version < XENBED_VERSION_OLDEST) {
+        error_setg(errp,
+                   "xen-version 0x%x is too old: without KVM it is 0x%x (4.17) at least, "
+                   "the first with upcall vectors in CPUID",
+                   version, XENBED_VERSION_OLDEST);
+        return false;
+    }
+    xen.version = version;
+    return true;
+}
+
+/*
+ * Objects and the accelerator's options come before this, the machine after.
+ * Under another accelerator it is not called, so Xen stays off there.
+ */
+void xen_tcg_accel_init(void)
+{
+    if (xenbed && xen_mode == XEN_DISABLED) {
+        xen_mode = XEN_EMULATE;
+        xen_domid = xenbed->domid;
+        /* As for KVM: the firmware must not use the special pages. */
+        e820_add_entry(XEN_SPECIAL_AREA_ADDR, XEN_SPECIAL_AREA_SIZE, E820_RESERVED);
+    }
+}
+
+static void accel_get_xen_version(Object *obj, Visitor *v, const char *name, void *opaque,
+                                  Error **errp)
+{
+    visit_type_uint32(v, name, &xen.version, errp);
+}
+
+static void accel_set_xen_version(Object *obj, Visitor *v, const char *name, void *opaque,
+                                  Error **errp)
+{
+    uint32_t version;
+
+    if (visit_type_uint32(v, name, &version, errp) && version &&
+        xen_tcg_set_version(version, errp) && !xenbed) {
+        /* No -object xenbed was given: have one all the same. */
+        object_new_with_props(TYPE_XENBED, object_get_objects_root(), "xenbed0", errp, NULL);
+    }
+}
+
+static void accel_get_uint16(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    visit_type_uint16(v, name, opaque, errp);
+}
+
+void xen_tcg_accel_class_init(ObjectClass *oc)
+{
+    object_class_property_add(oc, "xen-version", "uint32", accel_get_xen_version,
+                              accel_set_xen_version, NULL, NULL);
+    object_class_property_set_description(oc, "xen-version",
+                                          "Xen version to be emulated (in XENVER_version form "
+                                          "e.g. 0x40011 for 4.17)");
+    object_class_property_add(oc, "xen-gnttab-max-frames", "uint16", accel_get_uint16,
+                              accel_get_uint16, NULL, &xen.gnttab_max_frames);
+    object_class_property_set_description(oc, "xen-gnttab-max-frames",
+                                          "Maximum number of grant table frames");
+    object_class_property_add(oc, "xen-evtchn-max-pirq", "uint16", accel_get_uint16,
+                              accel_get_uint16, NULL, &xen.evtchn_max_pirq);
+    object_class_property_set_description(oc, "xen-evtchn-max-pirq", "Maximum number of Xen PIRQs");
+}
+
+bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
+{
+    int err = xen_tcg_enabled() ? kvm_xen_init_vcpu(cs) : 0;
+
+    if (err) {
+        error_setg_errno(errp, -err, "Xen state of vCPU %d", cs->cpu_index);
+    }
+    return !err;
+}
+
+/* --- CPUID and MSR ------------------------------------------------------------ */
+
+bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
+                   uint32_t *edx)
+{
+    const uint32_t last = CPUID_BASE + XEN_CPUID_HVM;
+
+    if (!xen_tcg_enabled() || leaf < CPUID_BASE || leaf > last) {
+        return false;
+    }
+
+    *eax = *ebx = *ecx = *edx = 0;
+    switch (leaf - CPUID_BASE) {
+    case XEN_CPUID_SIGNATURE:
+        *eax = last;
+        *ebx = XEN_CPUID_SIGNATURE_EBX;
+        *ecx = XEN_CPUID_SIGNATURE_ECX;
+        *edx = XEN_CPUID_SIGNATURE_EDX;
+        break;
+    case XEN_CPUID_VENDOR:
+        *eax = xen.version;
+        break;
+    case XEN_CPUID_HVM_MSR:
+        *eax = 1; /* hypercall page */
+        *ebx = XEN_HYPERCALL_MSR;
+        break;
+    case XEN_CPUID_TIME:
+        break;
+    case XEN_CPUID_HVM:
+        *eax = XEN_HVM_CPUID_IOMMU_MAPPINGS | XEN_HVM_CPUID_VCPU_ID_PRESENT |
+               XEN_HVM_CPUID_DOMID_PRESENT | XEN_HVM_CPUID_UPCALL_VECTOR;
+        *ebx = cs->cpu_index;
+        *ecx = xen_domid;
+        break;
+    }
+    return true;
+}
+
+/* One hypercall page: 32 bytes a hypercall, `mov $nr, %eax; vmcall; ret`. */
+static void fill_hypercall_page(uint8_t page[TARGET_PAGE_SIZE])
+{
+    const uint8_t stub[] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
+
+    memset(page, 0xcc, TARGET_PAGE_SIZE);
+    for (unsigned nr = 0; nr < TARGET_PAGE_SIZE / 32; nr++) {
+        memcpy(page + nr * 32, stub, sizeof(stub));
+        page[nr * 32 + 1] = nr;
+    }
+}
+
+bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val)
+{
+    uint8_t page[TARGET_PAGE_SIZE];
+
+    if (!xen_tcg_enabled() || msr != XEN_HYPERCALL_MSR) {
+        return false;
+    }
+    /* The low bits name the hypercall page; there is one. */
+    if ((val & ~TARGET_PAGE_MASK) == 0) {
+        fill_hypercall_page(page);
+        address_space_write(cs->as, val, MEMTXATTRS_UNSPECIFIED, page, sizeof(page));
+        xen.long_mode = !!(X86_CPU(cs)->env.hflags & HF_CS64_MASK);
+    }
+    return true;
+}
+
+/* --- The attributes of KVM's ioctls -------------------------------------------- */
+
+int xen_tcg_vm_attr(unsigned long request, struct kvm_xen_hvm_attr *attr)
+{
+    const bool get = request == KVM_XEN_HVM_GET_ATTR;
+
+    switch (attr->type) {
+    case KVM_XEN_ATTR_TYPE_LONG_MODE:
+        if (get) {
+            attr->u.long_mode = xen.long_mode;
+        } else {
+            xen.long_mode = attr->u.long_mode;
+        }
+        return 0;
+    case KVM_XEN_ATTR_TYPE_SHARED_INFO:
+        /* KVM needs to know where it is; QEMU has its own pointer to it. */
+        return 0;
+    default:
+        /*
+         * The global callback vector among them.  Guests that know per-vCPU
+         * upcall vectors (Linux since 6.0) do not need it.
+         */
+        return -ENOSYS;
+    }
+}
+
+int xen_tcg_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr)
+{
+    switch (attr->type) {
+    case KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO:
+        /* QEMU writes vcpu_info through its own pointer. */
+        return 0;
+    case KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO:
+    case KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR:
+        /*
+         * Neither is written: the guest is not told of a Xen clock (no
+         * XENFEAT_hvm_safe_pvclock), and all zeroes in a runstate area say that
+         * the vCPU always ran.
+         */
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* --- Guest memory ----------------------------------------------------------------- */
+
+/*
+ * As the vCPU itself would: its TLB, its permissions, its accessed and dirty
+ * bits.  What is not RAM (a device, a hole) faults, as on Xen.
+ */
+size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
+{
+    CPUX86State *env = cpu_env(cs);
+    MMUAccessType access = is_write ? MMU_DATA_STORE : MMU_DATA_LOAD;
+    size_t done = 0;
+
+    while (done < len) {
+        vaddr addr = gva + done;
+        size_t part = MIN(len - done, -(addr | TARGET_PAGE_MASK));
+        void *host = NULL;
+        int flags =
+            probe_access_flags(env, addr, part, access, cpu_mmu_index(cs, false), true, &host, 0);
+
+        if ((flags & TLB_INVALID_MASK) || !host) {
+            break;
+        }
+        if (is_write) {
+            memcpy(host, (uint8_t *)buf + done, part);
+        } else {
+            memcpy((uint8_t *)buf + done, host, part);
+        }
+        done += part;
+    }
+    return done;
+}
+
+bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len)
+{
+    MemTxAttrs attrs;
+    hwaddr page = cpu_get_phys_page_attrs_debug(cs, gva & TARGET_PAGE_MASK, &attrs);
+
+    if (page == -1) {
+        return false;
+    }
+    *gpa = page | (gva & ~TARGET_PAGE_MASK);
+    if (len) {
+        *len = TARGET_PAGE_SIZE - (gva & ~TARGET_PAGE_MASK);
+    }
+    return true;
+}
+
+/* --- Interrupts --------------------------------------------------------------------- */
+
+static void send_msi(CPUState *cs, run_on_cpu_data data)
+{
+    g_autofree MSIMessage *msg = data.host_ptr;
+
+    apic_get_class(NULL)->send_msi(msg);
+}
+
+/*
+ * The caller holds xen_evtchn's port_lock and perhaps not the BQL, which the
+ * APIC needs and which may not be taken under that lock: so the vCPU raises the
+ * interrupt itself, from its work queue.
+ */
+void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg)
+{
+    async_run_on_cpu(cs, send_msi, RUN_ON_CPU_HOST_PTR(g_memdup2(msg, sizeof(*msg))));
+}
+
+/* --- VMCALL --------------------------------------------------------------------------- */
+
+/* What KVM answers itself, before QEMU sees it. */
+static bool hypercall_in_kvm(struct kvm_xen_exit *exit)
+{
+    if (exit->u.hcall.input == __HYPERVISOR_xen_version &&
+        exit->u.hcall.params[0] == XENVER_version && exit->u.hcall.cpl == 0) {
+        exit->u.hcall.result = xen.version;
+        return true;
+    }
+    return false;
+}
+
+static void hypercall(X86CPU *cpu)
+{
+    CPUX86State *env = &cpu->env;
+    target_ulong *regs = env->regs;
+    const bool longmode = env->hflags & HF_CS64_MASK;
+    struct kvm_xen_exit exit = {
+        .type = KVM_EXIT_XEN_HCALL,
+        .u.hcall =
+            {
+                .longmode = longmode,
+                .cpl = env->hflags & HF_CPL_MASK,
+                .input = longmode ? regs[R_EAX] : (uint32_t)regs[R_EAX],
+            },
+    };
+    static const uint8_t params64[] = {R_EDI, R_ESI, R_EDX, R_R10, R_R8, R_R9};
+    static const uint8_t params32[] = {R_EBX, R_ECX, R_EDX, R_ESI, R_EDI, R_EBP};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(params64); i++) {
+        exit.u.hcall.params[i] = longmode ? regs[params64[i]] : (uint32_t)regs[params32[i]];
+    }
+    if (!hypercall_in_kvm(&exit)) {
+        kvm_xen_handle_exit(cpu, &exit);
+    }
+    regs[R_EAX] = longmode ? exit.u.hcall.result : (uint32_t)exit.u.hcall.result;
+}
+
+/*
+ * The translation block ends with the instruction, and this never returns to
+ * it: an exclusive section in the hypercall may have let another vCPU flush all
+ * translated code.
+ */
+void helper_xen_hypercall(CPUX86State *env, int insn_len)
+{
+    CPUState *cs = env_cpu(env);
+
+    env->eip += insn_len;
+    env->eflags &= ~RF_MASK;
+    env->hflags &= ~HF_INHIBIT_IRQ_MASK;
+    hypercall(env_archcpu(env));
+    cs->exception_index = cs->singlestep_enabled ? EXCP_DEBUG : -1;
+    cpu_loop_exit(cs);
+}

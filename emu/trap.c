@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Touch traps: which guest page is RAM and which is not, for whoever in QEMU is
+ * about to touch one, and the backing behind them (memory contract 1, 2, 5, 7).
+ *
+ * hcall's p2m is the truth; the trap map is its shadow for readers that cannot
+ * take a lock: 2 bits a gfn in one flat mapping that costs nothing where all is
+ * RAM.  It is written under the domain's lock inside an exclusive section, so a
+ * vCPU never sees it change between two instructions.
+ */
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/madvise.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+#include "cpu.h"
+#include "exec/address-spaces.h"
+#include "exec/exec-all.h"
+#include "exec/ram_addr.h"
+#include "hw/boards.h"
+#include "hw/i386/x86.h"
+#include "system/system.h"
+#include "xenbed/emu/xenbed.h"
+
+/* States of a gfn.  0 is the state of what this file knows nothing about. */
+enum {
+    TRAP_RAM = 0,
+    TRAP_HOLE = 1,
+};
+
+#define TRAP_BITS 2
+#define TRAP_PER_BYTE (8 / TRAP_BITS)
+#define TRAP_MASK ((1 << TRAP_BITS) - 1)
+
+#define GFN_4G (4 * GiB >> HCALL_PAGE_SHIFT)
+
+/* gfns the VGA hole covers: the RAM behind it is the firmware's SMRAM, not the guest's. */
+#define VGA_HOLE_FIRST 0xa0
+#define VGA_HOLE_END 0xc0
+
+bool xen_trap_active;
+MemoryRegion xen_trap_hole;
+
+static struct {
+    uint8_t *map;
+    gfn_t end;          /* gfns the map covers */
+    TrapBlock block[3]; /* RAM below 4 GiB, RAM above, room above that */
+    unsigned nr_blocks;
+    MemoryRegion extra;
+} trap;
+
+static unsigned state_get(gfn_t gfn)
+{
+    return qatomic_read(&trap.map[gfn / TRAP_PER_BYTE]) >> gfn % TRAP_PER_BYTE * TRAP_BITS &
+           TRAP_MASK;
+}
+
+static void state_set(gfn_t first, pages_t count, unsigned state)
+{
+    const uint8_t all = state * 0x55;
+
+    while (count) {
+        uint8_t *byte = &trap.map[first / TRAP_PER_BYTE];
+        unsigned shift = first % TRAP_PER_BYTE * TRAP_BITS;
+
+        if (shift == 0 && count >= TRAP_PER_BYTE) {
+            size_t bytes = count / TRAP_PER_BYTE;
+
+            memset(byte, all, bytes);
+            first += bytes * TRAP_PER_BYTE;
+            count -= bytes * TRAP_PER_BYTE;
+            continue;
+        }
+        qatomic_set(byte, (*byte & ~(TRAP_MASK << shift)) | state << shift);
+        first++;
+        count--;
+    }
+    if (state != TRAP_RAM) {
+        qatomic_set(&xen_trap_active, true);
+    }
+}
+
+const TrapBlock *trap_blocks(unsigned *n)
+{
+    *n = trap.nr_blocks;
+    return trap.block;
+}
+
+static const TrapBlock *block_of_gfn(gfn_t gfn)
+{
+    for (unsigned i = 0; i < trap.nr_blocks; i++) {
+        if (gfn - trap.block[i].first < trap.block[i].pages) {
+            return &trap.block[i];
+        }
+    }
+    return NULL;
+}
+
+bool trap_gfn_is_hole(gfn_t gfn)
+{
+    return gfn < trap.end && state_get(gfn) == TRAP_HOLE;
+}
+
+bool trap_backable(gfn_t gfn)
+{
+    return block_of_gfn(gfn) && (gfn < VGA_HOLE_FIRST || gfn >= VGA_HOLE_END);
+}
+
+/* Called for every device access and every TLB fill, from any thread. */
+bool xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+{
+    const TrapBlock *b = trap.block, *end = b + trap.nr_blocks;
+    gfn_t gfn, last;
+    bool hole;
+
+    while (b < end && (mr != b->mr || offset - b->offset >= b->pages << HCALL_PAGE_SHIFT)) {
+        b++;
+    }
+    if (b == end) {
+        return false;
+    }
+
+    offset -= b->offset;
+    gfn = b->first + (offset >> HCALL_PAGE_SHIFT);
+    hole = state_get(gfn) == TRAP_HOLE;
+    if (*len > HCALL_PAGE_SIZE - offset % HCALL_PAGE_SIZE) {
+        last = MIN(b->pages - 1, (offset + *len - 1) >> HCALL_PAGE_SHIFT) + b->first;
+        while (gfn < last && (state_get(gfn + 1) == TRAP_HOLE) == hole) {
+            gfn++;
+        }
+        *len = MIN(*len, ((gfn + 1 - b->first) << HCALL_PAGE_SHIFT) - offset);
+    }
+    return hole;
+}
+
+static uint64_t hole_read(void *opaque, hwaddr addr, unsigned size)
+{
+    return ~0ULL;
+}
+
+static void hole_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
+{
+}
+
+static const MemoryRegionOps hole_ops = {
+    .read = hole_read,
+    .write = hole_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+    .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+};
+
+/* Calls fn for each piece of [first, first + count) that lies in one block. */
+static void for_each_piece(gfn_t first, pages_t count,
+                           void (*fn)(RAMBlock *rb, ram_addr_t start, ram_addr_t length))
+{
+    for (unsigned i = 0; i < trap.nr_blocks; i++) {
+        const TrapBlock *b = &trap.block[i];
+        gfn_t from = MAX(first, b->first), to = MIN(first + count, b->first + b->pages);
+
+        if (from < to) {
+            fn(b->mr->ram_block, b->offset + ((from - b->first) << HCALL_PAGE_SHIFT),
+               (to - from) << HCALL_PAGE_SHIFT);
+        }
+    }
+}
+
+/* The order matters: no translated code, then dirty, then gone. */
+static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
+{
+    ram_addr_t addr = qemu_ram_get_offset(rb) + start;
+
+    tb_invalidate_phys_range(addr, addr + length - 1);
+    cpu_physical_memory_set_dirty_range(addr, length, DIRTY_CLIENTS_ALL);
+    ram_block_discard_range(rb, start, length);
+}
+
+void trap_make_hole(gfn_t first, pages_t count)
+{
+    state_set(first, count, TRAP_HOLE);
+    for_each_piece(first, count, discard_piece);
+}
+
+void trap_make_ram(gfn_t first, pages_t count)
+{
+    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+        if (!trap_gfn_is_hole(gfn)) {
+            /* A page that was RAM already is replaced: what it held is gone. */
+            for_each_piece(gfn, 1, discard_piece);
+        }
+    }
+    state_set(first, count, TRAP_RAM);
+}
+
+/* As at power-on: the machine's RAM is RAM, what lies above it a hole. */
+void trap_reset(void)
+{
+    for (unsigned i = 0; i < trap.nr_blocks; i++) {
+        const TrapBlock *b = &trap.block[i];
+
+        if (b->mr == &trap.extra) {
+            trap_make_hole(b->first, b->pages);
+        } else {
+            state_set(b->first, b->pages, TRAP_RAM);
+        }
+    }
+}
+
+static int is_vhost(Object *obj, void *opaque)
+{
+    return g_str_has_prefix(object_get_typename(obj), "vhost-");
+}
+
+/* Memory contract 1: what cannot be trapped or given back is refused. */
+static bool check_backing(MachineState *ms, Error **errp)
+{
+    RAMBlock *rb = ms->ram ? ms->ram->ram_block : NULL;
+
+    if (!rb) {
+        error_setg(errp, "xenbed: guest RAM must be one block: NUMA memory devices are refused");
+    } else if (should_mlock(mlock_state)) {
+        error_setg(errp, "xenbed: -overcommit mem-lock=on is refused: locked memory cannot be "
+                         "given back to the host");
+    } else if (qemu_ram_pagesize(rb) != HCALL_PAGE_SIZE) {
+        error_setg(errp,
+                   "xenbed: memory backend '%s' has pages of %zu bytes: hugetlbfs is "
+                   "refused, single 4 KiB pages cannot be given back from it",
+                   qemu_ram_get_idstr(rb), qemu_ram_pagesize(rb));
+    } else if (rb->fd >= 0 && !qemu_ram_is_shared(rb)) {
+        error_setg(errp,
+                   "xenbed: memory backend '%s' is a private mapping of a file: refused, "
+                   "use share=on, memory-backend-memfd or plain -m",
+                   qemu_ram_get_idstr(rb));
+    } else if (object_child_foreach_recursive(object_get_root(), is_vhost, NULL)) {
+        error_setg(errp, "xenbed: vhost devices are refused: their accesses cannot be trapped");
+    } else if (ram_block_discard_require(true) != 0) {
+        error_setg(errp, "xenbed: a device in this machine does not allow RAM to be given back "
+                         "(VFIO, or another that pins memory)");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void add_block(MemoryRegion *mr, hwaddr offset, gfn_t first, pages_t pages)
+{
+    if (pages) {
+        trap.block[trap.nr_blocks++] =
+            (TrapBlock){.mr = mr, .offset = offset, .first = first, .pages = pages};
+        trap.end = first + pages;
+    }
+}
+
+bool trap_init(Error **errp)
+{
+    MachineState *ms = MACHINE(qdev_get_machine());
+    X86MachineState *x86ms = X86_MACHINE(ms);
+    hwaddr extra_size = MAX(1 * GiB, ROUND_UP(ms->ram_size, 1 * GiB));
+    gfn_t above;
+
+    if (!check_backing(ms, errp)) {
+        return false;
+    }
+
+    add_block(ms->ram, 0, 0, x86ms->below_4g_mem_size >> HCALL_PAGE_SHIFT);
+    add_block(ms->ram, x86ms->below_4g_mem_size, GFN_4G,
+              x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT);
+    above = MAX(GFN_4G, trap.end);
+
+    /*
+     * A guest may populate gfns it did not boot with (Linux hot-adds memory for
+     * its balloon there).  They need backing too: as much again as the machine
+     * has, right above it, below anything a device may have mapped there.
+     */
+    if (!memory_region_init_ram_flags_nomigrate(&trap.extra, OBJECT(ms), "xenbed.extra", extra_size,
+                                                RAM_NORESERVE, errp)) {
+        return false;
+    }
+    memory_region_add_subregion_overlap(get_system_memory(), above << HCALL_PAGE_SHIFT, &trap.extra,
+                                        -5);
+    add_block(&trap.extra, 0, above, extra_size >> HCALL_PAGE_SHIFT);
+
+    memory_region_init_io(&xen_trap_hole, OBJECT(ms), &hole_ops, NULL, "xenbed.hole", UINT64_MAX);
+    memory_region_add_subregion_overlap(get_system_memory(), 0, &xen_trap_hole, -10);
+
+    for (unsigned i = 0; i < trap.nr_blocks; i++) {
+        const TrapBlock *b = &trap.block[i];
+
+        /* A huge page would fill the holes in it again. */
+        qemu_madvise((uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset,
+                     b->pages << HCALL_PAGE_SHIFT, QEMU_MADV_NOHUGEPAGE);
+    }
+
+    trap.map = mmap(NULL, DIV_ROUND_UP(trap.end, TRAP_PER_BYTE), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (trap.map == MAP_FAILED) {
+        error_setg_errno(errp, errno, "xenbed: trap map");
+        return false;
+    }
+    return true;
+}

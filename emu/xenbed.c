@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The QOM object: -object xenbed, its options before the machine is built, and
+ * afterwards what the host reads and sets through it (qom-get, qom-set).
+ *
+ * `-accel tcg,xen-version=...` alone makes the same object with every option at
+ * its default, so that tools find it in either case.
+ */
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+#include "qapi/qapi-builtin-visit.h"
+#include "qapi/visitor.h"
+#include "cpu.h"
+#include "hw/boards.h"
+#include "hw/i386/x86.h"
+#include "hw/xen/interface/xen.h"
+#include "hw/xen/xen.h"
+#include "qom/object_interfaces.h"
+#include "system/reset.h"
+#include "system/system.h"
+#include "system/tcg.h"
+#include "xenbed/emu/discard.h"
+#include "xenbed/emu/xenbed.h"
+
+XenBed *xenbed;
+
+/* --- Life ------------------------------------------------------------------ */
+
+/* A reboot is a new domain: all its memory is there again, and the target says so. */
+static void xenbed_reset(void *opaque)
+{
+    XenBed *xb = opaque;
+    g_autofree char *target = g_strdup_printf("%" PRIu64, xb->memory / KiB);
+
+    xenbed_domain_build(xb);
+    store_input("memory/target", target, &error_fatal);
+}
+
+static void check_machine(XenBed *xb, Error **errp)
+{
+    MachineState *ms = current_machine;
+
+    if (!object_dynamic_cast(OBJECT(ms), TYPE_X86_MACHINE)) {
+        error_setg(errp, "xenbed: machine '%s' is not an x86 PC", MACHINE_GET_CLASS(ms)->name);
+    } else if (!tcg_enabled()) {
+        error_setg(errp, "xenbed: the accelerator is not tcg: use -accel tcg");
+    } else if (ms->ram_size < 4 * MiB) {
+        error_setg(errp, "xenbed: -m %" PRIu64 "K is too little for a domain: at least 4M",
+                   ms->ram_size / KiB);
+    } else if (xb->memory > ms->ram_size) {
+        error_setg(errp,
+                   "xenbed: memory (%" PRIu64 " KiB) is above the machine's -m (%" PRIu64 " KiB)",
+                   xb->memory / KiB, ms->ram_size / KiB);
+    } else if (xb->memory && xb->memory < ms->ram_size) {
+        error_setg(errp,
+                   "xenbed: memory (%" PRIu64 " KiB) below the machine's -m (%" PRIu64
+                   " KiB) needs populate-on-demand, which this version does not have",
+                   xb->memory / KiB, ms->ram_size / KiB);
+    }
+}
+
+static void xenbed_machine_done(Notifier *n, void *unused)
+{
+    XenBed *xb = container_of(n, XenBed, machine_done);
+    Error *err = NULL;
+
+    check_machine(xb, &err);
+    if (!err) {
+        xb->memory = current_machine->ram_size;
+        if (trap_init(&err) && xenbed_domain_init(xb, &err) && store_init(xb, &err)) {
+            discard_manager_init(xb);
+            qemu_register_reset(xenbed_reset, xb);
+            return;
+        }
+    }
+    error_report_err(err);
+    exit(1);
+}
+
+static void xenbed_complete(UserCreatable *uc, Error **errp)
+{
+    XenBed *xb = XENBED(uc);
+
+    if (xenbed) {
+        error_setg(errp, "xenbed: there can be only one in a machine");
+        return;
+    }
+    if (phase_check(PHASE_MACHINE_INITIALIZED)) {
+        error_setg(errp, "xenbed: cannot be added to a running machine");
+        return;
+    }
+    xenbed = xb;
+    xb->machine_done.notify = xenbed_machine_done;
+    qemu_add_machine_init_done_notifier(&xb->machine_done);
+}
+
+static bool xenbed_can_be_deleted(UserCreatable *uc)
+{
+    return false;
+}
+
+/* --- Options ---------------------------------------------------------------- */
+
+static char *get_name(Object *obj, Error **errp)
+{
+    return g_strdup(XENBED(obj)->name);
+}
+
+static void set_name(Object *obj, const char *value, Error **errp)
+{
+    g_free(XENBED(obj)->name);
+    XENBED(obj)->name = g_strdup(value);
+}
+
+static void get_domid(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    visit_type_uint16(v, name, &XENBED(obj)->domid, errp);
+}
+
+static void set_domid(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint16_t domid;
+
+    if (!visit_type_uint16(v, name, &domid, errp)) {
+        return;
+    }
+    if (domid == 0 || domid >= DOMID_FIRST_RESERVED) {
+        error_setg(errp, "xenbed: domid %u is not between 1 and %u", domid,
+                   DOMID_FIRST_RESERVED - 1);
+        return;
+    }
+    XENBED(obj)->domid = domid;
+}
+
+static void get_memory(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    visit_type_size(v, name, &XENBED(obj)->memory, errp);
+}
+
+static void set_memory(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    visit_type_size(v, name, &XENBED(obj)->memory, errp);
+}
+
+static void get_xen_version(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint32_t version = xen_tcg_version();
+
+    visit_type_uint32(v, name, &version, errp);
+}
+
+static void set_xen_version(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint32_t version;
+
+    if (visit_type_uint32(v, name, &version, errp)) {
+        xen_tcg_set_version(version, errp);
+    }
+}
+
+/* --- What the host reads and sets ------------------------------------------- */
+
+/* Options can be set when the machine is not there yet, the rest when it is. */
+static XenBed *running(Object *obj, Error **errp)
+{
+    if (!XENBED(obj)->domain) {
+        error_setg(errp, "xenbed: the domain is not built yet");
+        return NULL;
+    }
+    return XENBED(obj);
+}
+
+static bool visit_block(Visitor *v, const TrapBlock *b, Error **errp)
+{
+    uint64_t gfn = b->first, pages = b->pages;
+    uint64_t host = (uintptr_t)memory_region_get_ram_ptr(b->mr) + b->offset;
+    bool ok =
+        visit_start_struct(v, NULL, NULL, 0, errp) && visit_type_uint64(v, "gfn", &gfn, errp) &&
+        visit_type_uint64(v, "pages", &pages, errp) && visit_type_uint64(v, "host", &host, errp);
+
+    visit_end_struct(v, NULL);
+    return ok;
+}
+
+static void get_domain(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    XenBed *xb = running(obj, errp);
+    uint64_t domid, tot_pages, max_pages;
+    const TrapBlock *block;
+    unsigned n;
+
+    if (!xb || !visit_start_struct(v, name, NULL, 0, errp)) {
+        return;
+    }
+    WITH_QEMU_LOCK_GUARD(&xb->lock)
+    {
+        domid = hcall_domain_id(xb->domain);
+        tot_pages = hcall_domain_tot_pages(xb->domain);
+        max_pages = hcall_domain_max_pages(xb->domain);
+    }
+    visit_type_str(v, "name", &xb->name, errp);
+    visit_type_uint64(v, "domid", &domid, errp);
+    visit_type_uint64(v, "tot-pages", &tot_pages, errp);
+    visit_type_uint64(v, "max-pages", &max_pages, errp);
+    visit_start_list(v, "ram", NULL, 0, errp);
+    block = trap_blocks(&n);
+    for (unsigned i = 0; i < n; i++) {
+        visit_block(v, &block[i], errp);
+    }
+    visit_end_list(v, NULL);
+    visit_end_struct(v, NULL);
+}
+
+static void get_max_pages(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    XenBed *xb = running(obj, errp);
+    uint64_t pages;
+
+    if (xb) {
+        WITH_QEMU_LOCK_GUARD(&xb->lock)
+        {
+            pages = hcall_domain_max_pages(xb->domain);
+        }
+        visit_type_uint64(v, name, &pages, errp);
+    }
+}
+
+static void set_max_pages(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    XenBed *xb = running(obj, errp);
+    uint64_t pages;
+
+    if (xb && visit_type_uint64(v, name, &pages, errp)) {
+        QEMU_LOCK_GUARD(&xb->lock);
+        hcall_domain_set_max_pages(xb->domain, pages);
+    }
+}
+
+/* Numbers in the store, in KiB; opaque is the node. */
+static void get_node(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    int64_t kib = running(obj, errp) ? store_read_number(opaque) : -1;
+
+    if (kib >= 0) {
+        visit_type_int64(v, name, &kib, errp);
+    } else if (!*errp) {
+        error_setg(errp, "xenbed: %s is not a number", (const char *)opaque);
+    }
+}
+
+static void set_node(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint64_t kib;
+
+    if (running(obj, errp) && visit_type_uint64(v, name, &kib, errp)) {
+        g_autofree char *value = g_strdup_printf("%" PRIu64, kib);
+
+        store_input(opaque, value, errp);
+    }
+}
+
+static void set_shutdown(Object *obj, const char *value, Error **errp)
+{
+    if (strcmp(value, "poweroff") && strcmp(value, "reboot")) {
+        error_setg(errp, "xenbed: shutdown '%s' is neither poweroff nor reboot", value);
+    } else if (running(obj, errp)) {
+        store_input("control/shutdown", value, errp);
+    }
+}
+
+/* --- Class ------------------------------------------------------------------- */
+
+static void add(ObjectClass *oc, const char *name, const char *type, ObjectPropertyAccessor *get,
+                ObjectPropertyAccessor *set, const char *node, const char *description)
+{
+    object_class_property_add(oc, name, type, get, set, NULL, (void *)node);
+    object_class_property_set_description(oc, name, description);
+}
+
+static void xenbed_class_init(ObjectClass *oc, void *data)
+{
+    UserCreatableClass *ucc = USER_CREATABLE_CLASS(oc);
+
+    ucc->complete = xenbed_complete;
+    ucc->can_be_deleted = xenbed_can_be_deleted;
+    discard_manager_class_init(oc);
+
+    object_class_property_add_str(oc, "name", get_name, set_name);
+    object_class_property_set_description(oc, "name", "Name of the domain");
+    add(oc, "domid", "uint16", get_domid, set_domid, NULL, "Id of the domain");
+    add(oc, "memory", "size", get_memory, set_memory, NULL,
+        "Memory the domain owns at start (default: all of -m)");
+    add(oc, "xen-version", "uint32", get_xen_version, set_xen_version, NULL,
+        "Xen version to show the guest, in XENVER_version form (0x40011 for 4.17)");
+
+    add(oc, "domain", "XenbedDomain", get_domain, NULL, NULL,
+        "The hypervisor's counters and the blocks behind guest memory");
+    add(oc, "max-pages", "uint64", get_max_pages, set_max_pages, NULL,
+        "Limit for new allocations (pages)");
+    add(oc, "target", "uint64", get_node, set_node, "memory/target", "Balloon target (KiB)");
+    add(oc, "static-max", "uint64", get_node, NULL, "memory/static-max",
+        "Most memory the guest can have (KiB)");
+    add(oc, "videoram", "uint64", get_node, NULL, "memory/videoram", "Video RAM (KiB)");
+    object_class_property_add_str(oc, "shutdown", NULL, set_shutdown);
+    object_class_property_set_description(oc, "shutdown",
+                                          "Ask the guest to shut down: poweroff or reboot");
+}
+
+static void xenbed_instance_init(Object *obj)
+{
+    XENBED(obj)->name = g_strdup("domain");
+    XENBED(obj)->domid = 1;
+}
+
+static void xenbed_finalize(Object *obj)
+{
+    g_free(XENBED(obj)->name);
+}
+
+static const TypeInfo xenbed_type = {
+    .name = TYPE_XENBED,
+    .parent = TYPE_OBJECT,
+    .instance_size = sizeof(XenBed),
+    .instance_init = xenbed_instance_init,
+    .instance_finalize = xenbed_finalize,
+    .class_init = xenbed_class_init,
+    .interfaces =
+        (InterfaceInfo[]){
+            {TYPE_USER_CREATABLE},
+            {TYPE_RAM_DISCARD_MANAGER},
+            {},
+        },
+};
+
+static void xenbed_register(void)
+{
+    type_register_static(&xenbed_type);
+}
+
+type_init(xenbed_register)
