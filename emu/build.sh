@@ -296,7 +296,7 @@ main() {
         configure
     fi
     compile
-    # Trees of other patches or sources: keep the two used last.
+    # Trees of other patches or sources: keep the three used last.
     touch "$tree"
     find "$xenbed_cache" -maxdepth 1 -name 'qemu-*' -printf '%T@ %p\n' | sort -rn | tail -n +4 |
         cut -d ' ' -f 2- | xargs -r -d '\n' rm -rf

@@ -58,12 +58,19 @@ extern bool xen_trap_active;
 bool xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len);
 
 /*
- * Is guest memory at mr + offset a hole?  len, when given, is cut to the run
- * of pages that have the same answer.
+ * Is guest memory at mr + offset a hole?  *len is cut to the run of pages that
+ * have the same answer.
  */
 static inline bool xen_trap_is_hole(MemoryRegion *mr, hwaddr offset, hwaddr *len)
 {
     return unlikely(qatomic_read(&xen_trap_active)) && xen_trap_lookup(mr, offset, len);
+}
+
+static inline bool xen_trap_page_is_hole(MemoryRegion *mr, hwaddr offset)
+{
+    hwaddr one = 1;
+
+    return xen_trap_is_hole(mr, offset, &one);
 }
 
 /*
