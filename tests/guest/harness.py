@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Guests for tests, demo and benchmarks: start one, type into its console, read what
+guest, hypervisor and host say about its memory, and leave nothing behind.
+"""
+
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+XENBED = TOP / 'build/tools/xenbed'
+QEMU = TOP / 'build/qemu/qemu-system-x86_64'
+INITRAMFS = TOP / 'build/images/initramfs.cpio.gz'
+
+PAGE_KIB = 4
+MIB_KIB = 1024
+
+# Bounds against hangs, not expectations: emulation on a busy machine is slow.
+BOOT_SECONDS = 180
+COMMAND_SECONDS = 180
+
+# Debian's stock kernels: version, and the suites that have it.
+KERNELS = {
+    '6.1': ('bookworm',),
+    '6.12': ('bookworm-backports', 'trixie'),
+}
+
+READY = 'xenbed guest: '  # what images/guest/init says
+TROUBLE = re.compile(r'WARNING: |\bBUG\b|\bOops\b|Call Trace|Kernel panic|soft lockup|detected stall')
+
+
+class NotAvailable(unittest.SkipTest):
+    """What a test needs is missing; says what and how to get it."""
+
+
+class GuestError(Exception):
+    """A guest or a command did not do what it should."""
+
+
+@functools.cache
+def kernel(version='6.1'):
+    """Path of Debian's kernel of this version, or of the one the user gave."""
+    if given := os.environ.get('XENBED_KERNEL'):
+        return given
+    for suite in KERNELS[version]:
+        got = subprocess.run([TOP / 'images/fetch-kernel.sh', suite], text=True,
+                             stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if got.returncode == 0:
+            return got.stdout.strip()
+    raise NotAvailable(f'Linux {version}: {got.stderr.strip().splitlines()[-1]}')
+
+
+def kernel_versions():
+    return ['given'] if os.environ.get('XENBED_KERNEL') else list(KERNELS)
+
+
+def wait_for(condition, what, seconds, interval=0.05):
+    """Waits until condition() is true, and returns what it returned."""
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise GuestError(f'{what}: not within {seconds} s')
+        time.sleep(interval)
+    return result
+
+
+class Console:
+    """The shell on a guest's console, behind a Unix socket."""
+
+    def __init__(self, path, log):
+        self.log = Path(log)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.received = ''
+        self.commands = 0
+
+    def close(self):
+        self.socket.close()
+
+    def wait_ready(self, seconds=BOOT_SECONDS):
+        """Waits for the shell, then turns its echo and line editing off."""
+        self.wait_log(READY + r'.*\n[\s\S]*# ', seconds)
+        self.socket.sendall(b'stty -echo; sh 2>&1 | cat\n')
+        self.run('true')
+
+    def wait_log(self, pattern, seconds=BOOT_SECONDS, interval=0.05):
+        """Waits until this was written, at whatever time."""
+        wait_for(lambda: self._drain() or re.search(pattern, self.log_text()), 'guest boot', seconds,
+                 interval)
+
+    def _drain(self):
+        """A guest that writes into a full socket would stop."""
+        self.socket.setblocking(False)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except BlockingIOError:
+            pass
+
+    def log_text(self):
+        """All the guest has ever written."""
+        return self.log.read_text(errors='replace').replace('\r', '') if self.log.exists() else ''
+
+    def run(self, command, seconds=COMMAND_SECONDS):
+        """Runs a shell command in the guest; returns its exit status and output."""
+        self.commands += 1
+        tag = f'@{self.commands}:'
+        # What comes between two commands is the end of an echo or a late background job.
+        script = f"echo '{tag}'\"begin\"\n{{ {command}\n}} </dev/null\necho '{tag}'$?@\n"
+        self.socket.sendall(script.encode())
+        found = self._receive(re.compile(tag + r'begin\n([\s\S]*?)' + tag + r'(\d+)@'), command, seconds)
+        return int(found[2]), found[1]
+
+    def _receive(self, pattern, what, seconds):
+        end = time.monotonic() + seconds
+        while not (found := pattern.search(self.received)):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise GuestError(f'guest: no answer to {what!r} within {seconds} s')
+            self.socket.settimeout(left)
+            try:
+                data = self.socket.recv(65536)
+            except TimeoutError:
+                continue
+            if not data:
+                raise GuestError(f'guest: console closed during {what!r}')
+            self.received += data.decode(errors='replace').replace('\r', '')
+        self.received = self.received[found.end():]
+        return found
+
+
+class Qmp:
+    """
+    QEMU's control socket; events are dropped.  QEMU serves one client at a time, so
+    `xenbed` waits while one is open: a context manager.
+    """
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(COMMAND_SECONDS)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile('r')
+        self.lines.readline()
+        self.command('qmp_capabilities')
+
+    def command(self, name, **arguments):
+        self.socket.sendall(json.dumps({'execute': name, 'arguments': arguments}).encode() + b'\n')
+        for line in self.lines:
+            answer = json.loads(line)
+            if 'return' in answer:
+                return answer['return']
+            if 'error' in answer:
+                raise GuestError(f'QMP {name}: {answer["error"]["desc"]}')
+        raise GuestError(f'QMP {name}: QEMU has gone')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.lines.close()
+        self.socket.close()
+
+
+class Shell:
+    """What is asked of any guest that has a console; Guest and the benchmarks' machines."""
+
+    console = None
+
+    def run(self, command, seconds=COMMAND_SECONDS):
+        return self.console.run(command, seconds)
+
+    def ask(self, command, seconds=COMMAND_SECONDS):
+        """Runs a command that must succeed; returns its output without the last newline."""
+        status, output = self.run(command, seconds)
+        if status != 0:
+            raise GuestError(f'guest: {command!r} ended with {status}: {output.strip()}')
+        return output.rstrip('\n')
+
+    def meminfo(self):
+        """/proc/meminfo, in KiB."""
+        return {line.split(':')[0]: int(line.split()[1])
+                for line in self.ask('cat /proc/meminfo').splitlines()}
+
+    def current_kb(self):
+        """What the guest's balloon driver believes to own, in KiB."""
+        return int(self.ask('cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb'))
+
+    def trouble(self):
+        """The kernel's warnings, as lines."""
+        lines = self.ask('dmesg').splitlines()
+        return [line for line in lines if TROUBLE.search(line)]
+
+
+class Guest(Shell):
+    """
+    A domain made by `xenbed create`, in a runtime folder of its own.  A context
+    manager: the domain is gone afterwards, and when the block failed the end of its
+    console is shown.
+    """
+
+    def __init__(self, kernel_path, name='guest', memory=1024, vcpus=1, extra='console=hvc0 quiet',
+                 device_model_args=()):
+        self.name = name
+        self.folder = Path(tempfile.mkdtemp(prefix='xb-', dir='/tmp'))
+        self.environment = {**os.environ, 'XDG_RUNTIME_DIR': str(self.folder)}
+        self.domain_folder = self.folder / 'xenbed' / name
+        self.config = self.folder / f'{name}.cfg'
+        self.pid = None
+        settings = {
+            'name': name, 'memory': memory, 'vcpus': vcpus, 'kernel': str(kernel_path),
+            'ramdisk': str(INITRAMFS), 'extra': extra,
+        }
+        if device_model_args:
+            settings['device_model_args'] = list(device_model_args)
+        self.config.write_text(''.join(f'{key} = {json.dumps(value)}\n' for key, value in settings.items()))
+
+    def __enter__(self):
+        try:
+            self.create()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            self.show_end()
+        if self.console:
+            self.console.close()
+        if self.pid:
+            self.xenbed('destroy', self.name, check=False)
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        shutil.rmtree(self.folder)
+
+    def create(self):
+        self.xenbed('create', str(self.config))
+        self.pid = self.info()['pid']
+        self.console = Console(self.domain_folder / 'console.sock', self.domain_folder / 'console.log')
+        self.console.wait_ready()
+
+    def show_end(self):
+        for log in ('qemu.log', 'console.log'):
+            path = self.domain_folder / log
+            text = path.read_text(errors='replace').replace('\r', '') if path.exists() else ''
+            if text:
+                print(f'--- the end of {self.name}\'s {log}:', *text.splitlines()[-40:], '---',
+                      sep='\n', file=sys.stderr)
+
+    def xenbed(self, *arguments, check=True):
+        """Runs xenbed for this guest; returns the finished process with its output."""
+        done = subprocess.run([XENBED, *arguments], env=self.environment, text=True, check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT_SECONDS)
+        if check and done.returncode != 0:
+            raise GuestError(f'xenbed {" ".join(arguments)}: exit {done.returncode}: {done.stderr.strip()}')
+        return done
+
+    def info(self):
+        return json.loads(self.xenbed('info', '--json', self.name).stdout)
+
+    def qmp(self, command, **arguments):
+        """One command on QEMU's monitor."""
+        with Qmp(self.domain_folder / 'qmp.sock') as monitor:
+            return monitor.command(command, **arguments)
+
+    def sizes(self):
+        """What the three sides say, in KiB: MemTotal, current_kb, tot_pages, resident."""
+        info = self.info()
+        return {'MemTotal': self.meminfo()['MemTotal'], 'current_kb': self.current_kb(),
+                'tot_pages': info['tot_pages'] * PAGE_KIB, 'resident': info['resident']}
+
+    def mem_set(self, mib):
+        """Sets the target and waits until the guest is there."""
+        self.xenbed('mem-set', f'--wait={COMMAND_SECONDS}', self.name, str(mib))
+
+    def running(self):
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def power_off(self):
+        """Asks the guest to power off, as a toolstack does, and checks that it did so cleanly."""
+        self.xenbed('shutdown', '-w', self.name)
+        wait_for(lambda: not self.running(), 'QEMU\'s end', 30)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Runs the guest tests: run.py [--counts FILE] [NAME...], a NAME as unittest takes it
+(test_balloon, test_balloon.Linux6_1.test_1_vcpu).  The counts go to FILE as
+"passed failed skipped".
+"""
+
+import argparse
+import sys
+import time
+import unittest
+from pathlib import Path
+
+
+class Result(unittest.TextTestResult):
+    """One line for each test, with the time it took."""
+
+    def startTest(self, test):
+        self.started = time.monotonic()
+        super().startTest(test)
+
+    def getDescription(self, test):
+        return test.id()
+
+    def addSuccess(self, test):
+        self.stream.write(f'{time.monotonic() - self.started:.1f} s ')
+        super().addSuccess(test)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--counts', type=Path)
+    parser.add_argument('names', nargs='*')
+    options = parser.parse_args()
+
+    here = Path(__file__).parent
+    sys.path.insert(0, str(here))
+    loader = unittest.TestLoader()
+    suite = (loader.loadTestsFromNames(options.names) if options.names
+             else loader.discover(str(here)))
+    result = unittest.TextTestRunner(sys.stdout, verbosity=2, resultclass=Result).run(suite)
+
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    skipped = len(result.skipped)
+    if options.counts:
+        options.counts.write_text(f'{result.testsRun - failed - skipped} {failed} {skipped}\n')
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
