@@ -4,7 +4,7 @@
  * exist, and leave out the holes instead of reading, and so populating, them.
  */
 #include "qemu/osdep.h"
-#include "xenbed/emu/discard.h"
+#include "xenbed/emu/xenbed.h"
 
 void discard_manager_init(XenBed *xb)
 {

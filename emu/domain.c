@@ -10,14 +10,11 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "qemu/units.h"
-#include "qemu/log.h"
 #include "qapi/error.h"
 #include "cpu.h"
 #include "exec/cputlb.h"
 #include "exec/exec-all.h"
-#include "hw/boards.h"
 #include "hw/i386/x86.h"
-#include "standard-headers/asm-x86/kvm_para.h"
 #include "linux/kvm.h"
 #include "xenbed/emu/xenbed.h"
 
@@ -157,17 +154,16 @@ void xenbed_domain_build(XenBed *xb)
 {
     X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
     gfn_t low_end = x86ms->below_4g_mem_size >> HCALL_PAGE_SHIFT;
-    gfn_t high_first = 4 * GiB >> HCALL_PAGE_SHIFT;
 
     QEMU_LOCK_GUARD(&xb->lock);
 
     hcall_domain_reset(xb->domain);
     hcall_domain_set_max_pages(xb->domain, (xb->memory / KiB + MAXMEM_SLACK_KIB) / KIB_PER_PAGE);
     trap_reset();
-    build_ram(xb, 0, MIN(0xa0, low_end));
-    build_ram(xb, 0xc0, low_end);
+    build_ram(xb, 0, VGA_HOLE_FIRST);
+    build_ram(xb, VGA_HOLE_END, low_end);
     build_ram(xb, SPECIAL_FIRST, SPECIAL_FIRST + SPECIAL_PAGES);
-    build_ram(xb, high_first, high_first + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT));
+    build_ram(xb, GFN_4G, GFN_4G + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT));
 }
 
 /* The toolstack's map, as XENMEM_memory_map returns it: RAM above 1 MiB, in two pieces. */

@@ -32,12 +32,6 @@ enum {
 #define TRAP_PER_BYTE (8 / TRAP_BITS)
 #define TRAP_MASK ((1 << TRAP_BITS) - 1)
 
-#define GFN_4G (4 * GiB >> HCALL_PAGE_SHIFT)
-
-/* gfns the VGA hole covers: the RAM behind it is the firmware's SMRAM, not the guest's. */
-#define VGA_HOLE_FIRST 0xa0
-#define VGA_HOLE_END 0xc0
-
 bool xen_trap_active;
 MemoryRegion xen_trap_hole;
 
@@ -94,11 +88,6 @@ static const TrapBlock *block_of_gfn(gfn_t gfn)
         }
     }
     return NULL;
-}
-
-bool trap_gfn_is_hole(gfn_t gfn)
-{
-    return gfn < trap.end && state_get(gfn) == TRAP_HOLE;
 }
 
 bool trap_backable(gfn_t gfn)
@@ -184,7 +173,7 @@ void trap_make_hole(gfn_t first, pages_t count)
 void trap_make_ram(gfn_t first, pages_t count)
 {
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        if (!trap_gfn_is_hole(gfn)) {
+        if (state_get(gfn) != TRAP_HOLE) {
             /* A page that was RAM already is replaced: what it held is gone. */
             for_each_piece(gfn, 1, discard_piece);
         }

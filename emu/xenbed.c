@@ -21,7 +21,6 @@
 #include "system/reset.h"
 #include "system/system.h"
 #include "system/tcg.h"
-#include "xenbed/emu/discard.h"
 #include "xenbed/emu/xenbed.h"
 
 XenBed *xenbed;

@@ -38,6 +38,12 @@ struct XenBed {
     Notifier machine_done;
 };
 
+#define GFN_4G ((gfn_t)1 << (32 - HCALL_PAGE_SHIFT))
+
+/* gfns the VGA hole covers: the RAM behind it is the firmware's SMRAM, not the guest's. */
+#define VGA_HOLE_FIRST 0xa0
+#define VGA_HOLE_END 0xc0
+
 /* The one domain of this process, once its object is made; NULL when there is none. */
 extern XenBed *xenbed;
 
@@ -55,7 +61,6 @@ void trap_reset(void);
 bool trap_backable(gfn_t gfn);
 void trap_make_hole(gfn_t first, pages_t count);
 void trap_make_ram(gfn_t first, pages_t count);
-bool trap_gfn_is_hole(gfn_t gfn);
 
 /* A run of guest RAM: gfns [first, first + pages) are mr at offset. */
 typedef struct TrapBlock {
@@ -67,6 +72,10 @@ typedef struct TrapBlock {
 
 /* The blocks behind guest memory, `*n` of them, in order of gfn. */
 const TrapBlock *trap_blocks(unsigned *n);
+
+/* discard.c: the object as RamDiscardManager of guest RAM; init comes after trap_init(). */
+void discard_manager_class_init(ObjectClass *oc);
+void discard_manager_init(XenBed *xb);
 
 /* store.c: the toolstack's nodes, and everything the host tells the guest. */
 bool store_init(XenBed *xb, Error **errp);

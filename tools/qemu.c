@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-/* Xen 4.22, as CPUID tells the guest. */
-#define XEN_VERSION "0x40016"
-
 /* Where Debian has SeaBIOS and QEMU's option ROMs. */
 #define FIRMWARE_FOLDERS "/usr/share/seabios", "/usr/share/qemu"
 
@@ -81,7 +78,7 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
         "-vga",     "none", "-nic",        "none",     "-no-user-config"};
     static const char *const firmware[] = {FIRMWARE_FOLDERS};
 
-    add_option(arguments, "-accel", "tcg,thread=multi,xen-version=%s", XEN_VERSION);
+    add_pair(arguments, "-accel", "tcg,thread=multi");
     add_option(arguments, "-object", "xenbed,id=xenbed0,name=%s,domid=%u", domain->name,
                domain->domid);
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {

@@ -122,14 +122,17 @@ static unsigned long proc_number(const char *path, const char *key)
     return number;
 }
 
-#define MIN_FREE "/proc/sys/vm/min_free_kbytes"
-
-static void set_min_free(unsigned long kib)
+/* A setting of the kernel's memory management; it has to be there. */
+static void set_vm(const char *name, unsigned long value)
 {
-    FILE *f = fopen(MIN_FREE, "w");
+    char path[128];
+    FILE *f;
 
-    if (!f || fprintf(f, "%lu\n", kib) < 0 || fclose(f) != 0) {
-        perror("memhold: " MIN_FREE);
+    snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
+    f = fopen(path, "w");
+    if (!f || fprintf(f, "%lu\n", value) < 0 || fclose(f) != 0) {
+        fprintf(stderr, "memhold: ");
+        perror(path);
         exit(1);
     }
 }
@@ -137,7 +140,7 @@ static void set_min_free(unsigned long kib)
 /* Touches free memory until little is left, and frees it; returns how many bytes that was. */
 static unsigned long touch_free(void)
 {
-    const unsigned long step = MIB, left_kib = 12 * 1024;
+    const unsigned long step = MIB, left_kib = 16 * 1024;
     unsigned long size = proc_number("/proc/meminfo", "MemTotal:") * 1024, touched = 0;
     uint8_t *mem = take(size);
 
@@ -152,20 +155,22 @@ static unsigned long touch_free(void)
 }
 
 /*
- * The kernel keeps up to 5 % free, which is too much to leave untouched; below what it
- * keeps it would look for something to kill.  So it is told to keep less for a while.
- * With that its per-CPU lists, which are not counted as free, shrink on the next free:
- * hence twice.
+ * The kernel keeps up to 5 % free, which is too much to leave untouched, and looks for
+ * something to kill when less is left: so it is told to keep less for a while.  Nor may
+ * its per-CPU lists, which are not counted as free, hold tens of MiB; they shrink when
+ * something is freed: hence twice.
  */
 static int cmd_touch(void)
 {
-    const unsigned long kept_kib = 2048;
-    unsigned long min_free = proc_number(MIN_FREE, "");
+    const unsigned long kept_kib = 2048, list_fraction = 1000000;
+    unsigned long min_free = proc_number("/proc/sys/vm/min_free_kbytes", "");
 
-    set_min_free(kept_kib);
+    set_vm("min_free_kbytes", kept_kib);
+    set_vm("percpu_pagelist_high_fraction", list_fraction);
     touch_free();
     printf("touched %lu MiB\n", touch_free() / MIB);
-    set_min_free(min_free);
+    set_vm("percpu_pagelist_high_fraction", 0);
+    set_vm("min_free_kbytes", min_free);
     return 0;
 }
 

@@ -201,6 +201,31 @@ static void superpage(void)
     check("they are empty", peek(ADDR + 0x1ff000), 0);
 }
 
+/*
+ * A device reads and writes memory too: QEMU's fw_cfg, which copies its signature
+ * ("QEMU") to where it is told.  Numbers are big-endian.
+ */
+static void device(void)
+{
+    static volatile uint32_t dma[4] __attribute__((aligned(8)));
+
+    check("decrease for a device", memory_op(XENMEM_decrease_reservation, GFN, 0), 1);
+    dma[0] = __builtin_bswap32(8 | 2); /* select item 0, the signature; read it */
+    dma[1] = __builtin_bswap32(4);
+    dma[2] = 0;
+    dma[3] = __builtin_bswap32(ADDR + 0xffe);
+    __asm__ volatile("outl %0, %1" : : "a"(0), "d"((uint16_t)0x514));
+    __asm__ volatile("outl %0, %1"
+                     :
+                     : "a"(__builtin_bswap32((uintptr_t)dma)), "d"((uint16_t)0x518)
+                     : "memory");
+    check("the device is content", dma[0], 0);
+    check("what it wrote behind the hole is there", peek(ADDR + 4096) & 0xffff, 0x554d);
+    check("what it wrote into the hole is not", peek(ADDR + 0xffc), 0xffffffff);
+    check("populate after that", memory_op(XENMEM_populate_physmap, GFN, 0), 1);
+    check("it left nothing behind", peek(ADDR + 0xffc), 0);
+}
+
 static void outside_ram(void)
 {
     check("where nothing ever was", peek(0xd0000000), 0xffffffff);
@@ -218,6 +243,7 @@ void run(void)
     entry_points();
     one_page();
     superpage();
+    device();
     outside_ram();
     put(failed ? "result: FAILURE\n" : "result: SUCCESS\n");
     vmcall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &off);

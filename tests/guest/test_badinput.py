@@ -44,6 +44,9 @@ class Refused(unittest.TestCase):
     def test_locked_memory(self):
         self.refuse('mem-lock', '-overcommit', 'mem-lock=on')
 
+    def test_vhost(self):
+        self.refuse('vhost', '-device', 'vhost-vsock-pci,guest-cid=3')
+
     def test_unknown_device(self):
         self.refuse('no-such-device', '-device', 'no-such-device')
 

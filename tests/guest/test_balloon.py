@@ -48,12 +48,12 @@ class Balloon:
 
     version = None
 
-    def balloon(self, vcpus):
+    def balloon(self, vcpus, rounds=ROUNDS):
         kernel = harness.kernel(self.version)
         with Guest(kernel, memory=FULL, vcpus=vcpus) as guest:
             self.assertEqual(int(guest.ask('nproc')), vcpus)
             held = Held(guest, HELD_MIB)
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 self.down_and_up(guest)
             pages = HELD_MIB * MIB_KIB // harness.PAGE_KIB
             self.assertEqual(held.end(), f'verified {pages} pages, 0 bad')
@@ -91,6 +91,9 @@ class Balloon:
 
     def test_2_vcpus(self):
         self.balloon(2)
+
+    def test_8_vcpus(self):
+        self.balloon(8, rounds=1)
 
 
 for _version in harness.kernel_versions():

@@ -52,6 +52,14 @@ class SeenByTheCpu(unittest.TestCase):
     def test_switched_on_by_the_object(self):
         self.run_guest('-accel', 'tcg', '-object', 'xenbed,id=xenbed0')
 
+    def test_every_option_has_help(self):
+        done = subprocess.run([QEMU, '-object', 'xenbed,help'], text=True, stdin=subprocess.DEVNULL,
+                              capture_output=True, check=True)
+        options = done.stdout.splitlines()[1:]
+        self.assertIn('memory', done.stdout)
+        for option in options:
+            self.assertRegex(option, r'^ +[a-z-]+=<\w+> +- \w', option)
+
     def test_one_thread(self):
         self.run_guest('-accel', 'tcg,thread=single,xen-version=0x40011')
 

@@ -276,7 +276,7 @@ class Life(Scene):
         command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
         arguments = command.split("\0")[:-1]
         for option, value in {
-            "-accel": "tcg,thread=multi,xen-version=0x40016",
+            "-accel": "tcg,thread=multi",
             "-object": "xenbed,id=xenbed0,name=guest,domid=1",
             "-m": "1024M",
             "-smp": "3",
