@@ -238,8 +238,9 @@ class Guest(Shell):
             self.show_end()
         if self.console:
             self.console.close()
-        if self.pid:
+        if self.domain_folder.exists():
             self.xenbed('destroy', self.name, check=False)
+        if self.pid:
             try:
                 os.kill(self.pid, signal.SIGKILL)
             except ProcessLookupError:
