@@ -26,3 +26,19 @@ void xen_tcg_accel_class_init(ObjectClass *oc)
 void xen_tcg_accel_init(void)
 {
 }
+
+bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
+{
+    return true;
+}
+
+bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
+                   uint32_t *edx)
+{
+    return false;
+}
+
+bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val)
+{
+    return false;
+}
