@@ -122,25 +122,28 @@ static unsigned long proc_number(const char *path, const char *key)
     return number;
 }
 
-/* A setting of the kernel's memory management; it has to be there. */
-static void set_vm(const char *name, unsigned long value)
+/* Changes a setting of the kernel's memory management; returns what it was. */
+static unsigned long set_vm(const char *name, unsigned long value)
 {
+    unsigned long before;
     char path[128];
     FILE *f;
 
     snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
+    before = proc_number(path, "");
     f = fopen(path, "w");
     if (!f || fprintf(f, "%lu\n", value) < 0 || fclose(f) != 0) {
         fprintf(stderr, "memhold: ");
         perror(path);
         exit(1);
     }
+    return before;
 }
 
 /* Touches free memory until little is left, and frees it; returns how many bytes that was. */
 static unsigned long touch_free(void)
 {
-    const unsigned long step = MIB, left_kib = 16 * 1024;
+    const unsigned long step = MIB, left_kib = 10 * 1024;
     unsigned long size = proc_number("/proc/meminfo", "MemTotal:") * 1024, touched = 0;
     uint8_t *mem = take(size);
 
@@ -155,22 +158,32 @@ static unsigned long touch_free(void)
 }
 
 /*
- * The kernel keeps up to 5 % free, which is too much to leave untouched, and looks for
- * something to kill when less is left: so it is told to keep less for a while.  Nor may
- * its per-CPU lists, which are not counted as free, hold tens of MiB; they shrink when
- * something is freed: hence twice.
+ * The kernel keeps up to 5 % free, more when it sees fragments (the boost), and looks
+ * for something to kill when less is left: so it is told to keep less for a while.  Nor
+ * may its per-CPU lists, which are not counted as free, hold tens of MiB; they shrink
+ * when something is freed: hence twice.
  */
 static int cmd_touch(void)
 {
-    const unsigned long kept_kib = 2048, list_fraction = 1000000;
-    unsigned long min_free = proc_number("/proc/sys/vm/min_free_kbytes", "");
+    static const struct {
+        const char *name;
+        unsigned long value;
+    } settings[] = {
+        {"min_free_kbytes", 2048},
+        {"watermark_boost_factor", 0},
+        {"percpu_pagelist_high_fraction", 1000000},
+    };
+    enum { COUNT = sizeof(settings) / sizeof(settings[0]) };
+    unsigned long before[COUNT];
 
-    set_vm("min_free_kbytes", kept_kib);
-    set_vm("percpu_pagelist_high_fraction", list_fraction);
+    for (int i = 0; i < COUNT; i++) {
+        before[i] = set_vm(settings[i].name, settings[i].value);
+    }
     touch_free();
     printf("touched %lu MiB\n", touch_free() / MIB);
-    set_vm("percpu_pagelist_high_fraction", 0);
-    set_vm("min_free_kbytes", min_free);
+    for (int i = 0; i < COUNT; i++) {
+        set_vm(settings[i].name, before[i]);
+    }
     return 0;
 }
 
