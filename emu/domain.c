@@ -68,8 +68,7 @@ static void world_end_exclusive(void *world)
          * No vCPU runs guest code, so their TLBs may be emptied from here; a
          * request to do it themselves could come after they touched a page.
          */
-        CPU_FOREACH(cs)
-        {
+        CPU_FOREACH (cs) {
             tlb_flush(cs);
         }
         xb->changed = false;
