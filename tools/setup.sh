@@ -37,6 +37,8 @@ zlib1g-dev        module  zlib
 libcmocka-dev     module  cmocka
 libfdt-dev        header  libfdt.h
 libxen-dev        header  xen/xen.h
+libsystemd-dev    module  libsystemd
+xenstore-utils    command xenstore-ls
 flex              command flex
 bison             command bison
 git               command git
