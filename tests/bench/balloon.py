@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import harness
+import wire
 from machine import Machine
 
 FULL, SMALL = 1024, 512
@@ -25,25 +26,26 @@ POLL_SECONDS = 0.002
 MODULES = ('virtio', 'virtio_ring', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev',
            'virtio_pci', 'virtio_balloon')
 PATH = '/objects/xenbed0'
+TARGET = '/local/domain/1/memory/target'
 
 
 class Xen:
 
     def __init__(self, machine):
         self.machine = machine
-        self.store_target = self.get('target')
-        self.pages = self.get('domain')['tot-pages']
+        self.store = wire.Client(machine.folder / 'xenstore')
+        self.store_target = int(self.store.read(TARGET))
+        self.pages = self.tot_pages()
 
-    def get(self, name):
-        return self.machine.qmp.command('qom-get', path=PATH, property=name)
+    def tot_pages(self):
+        return self.machine.qmp.command('qom-get', path=PATH, property='domain')['tot-pages']
 
     def start(self, mib):
         self.goal = self.pages - (FULL - mib) * harness.MIB_KIB // harness.PAGE_KIB
-        self.machine.qmp.command('qom-set', path=PATH, property='target',
-                                 value=self.store_target - (FULL - mib) * harness.MIB_KIB)
+        self.store.write(TARGET, self.store_target - (FULL - mib) * harness.MIB_KIB)
 
     def done(self):
-        return self.get('domain')['tot-pages'] == self.goal
+        return self.tot_pages() == self.goal
 
 
 class Virtio:

@@ -24,7 +24,7 @@ class Machine(harness.Shell):
                  devices=()):
         self.folder = Path(tempfile.mkdtemp(prefix='xb-', dir='/tmp'))
         if xen:
-            devices = ['-object', 'xenbed,id=xenbed0,name=bench', *devices]
+            devices = ['-object', f'xenbed,id=xenbed0,name=bench,xenstore={self.folder}/xenstore', *devices]
         self.command = [
             harness.QEMU, '-accel', 'tcg,thread=multi', '-machine', 'pc', '-m', f'{memory}M',
             '-smp', str(vcpus), '-nodefaults', '-display', 'none', '-vga', 'none', '-nic', 'none',

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / 'guest')]
+sys.path[:0] = [str(HERE), str(HERE.parent / 'guest'), str(HERE.parent / 'xenstore')]
 NOT_BENCHMARKS = ('main', 'machine')
 
 
