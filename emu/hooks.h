@@ -50,6 +50,23 @@ bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len);
 /* False: not answered (there is no emulated domain). */
 bool xenbed_memory_op(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
+/* --- xenstore.c: QEMU's xenstore ------------------------------------------ */
+
+struct XenstoreImplState;
+struct xsd_sockmsg;
+
+/* The store's server_features: reconnection, error, watch depth, DOMID_ANY. */
+#define XENBED_XENSTORE_FEATURES 15
+
+/*
+ * Answer a whole message of the guest's: `rsp` has room for the longest one.  Events
+ * for the guest go to fn from now on.  False: not answered.
+ */
+bool xenbed_xenstore_request(struct XenstoreImplState *s, const struct xsd_sockmsg *req,
+                             struct xsd_sockmsg *rsp,
+                             void (*fn)(void *opaque, const char *path, const char *token),
+                             void *opaque);
+
 /* --- trap.c: touch traps ------------------------------------------------- */
 
 /* Set once, when guest RAM first gets a page that is not plain RAM. */

@@ -1,73 +1,154 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The toolstack's side of the xenstore inside QEMU: the nodes a domain finds
- * about its memory, and the one way by which the host tells the guest anything.
+ * The nodes that a toolstack makes in the store for a domain, as libxl does for an HVM
+ * guest without a VGA card and with maxmem = memory.  What QEMU's devices have made
+ * before stays, but for its permissions and values that are named here.
  */
 #include "qemu/osdep.h"
-#include "qemu/cutils.h"
+#include "qemu/uuid.h"
 #include "qapi/error.h"
 #include "hw/boards.h"
+#include "hw/core/cpu.h"
 #include "hw/xen/xen.h"
-#include "hw/xen/xen_backend_ops.h"
+#include "system/system.h"
 #include "xenbed/emu/xenbed.h"
 
-static struct qemu_xs_handle *xs;
+/* Whose a node is: domain 0's and nobody else's; domain 0's, for the guest to read; the guest's. */
+typedef enum Access { TOOLS, GUEST_READS, GUEST_OWNS } Access;
 
-static char *node_path(const char *node)
+static bool set(const char *path, const char *value, Access access, Error **errp)
 {
-    return g_strdup_printf("/local/domain/%u/%s", xen_domid, node);
+    g_autofree char *read = g_strdup_printf("r%u", xen_domid);
+    g_autofree char *own = g_strdup_printf("n%u", xen_domid);
+
+    return xenstore_write(path, value, errp) &&
+           xenstore_set_perms(path, access == GUEST_OWNS ? own : "n0",
+                              access == GUEST_READS ? read : NULL, errp);
 }
 
-bool store_input(const char *node, const char *value, Error **errp)
+/* A node in the domain's home; "" is the home itself. */
+static bool set_home(const char *node, const char *value, Access access, Error **errp)
 {
-    g_autofree char *path = node_path(node);
+    g_autofree char *path =
+        g_strdup_printf("/local/domain/%u%s%s", xen_domid, *node ? "/" : "", node);
 
-    if (!qemu_xen_xs_write(xs, XBT_NULL, path, value, strlen(value))) {
-        error_setg_errno(errp, errno, "xenstore: cannot write %s", path);
-        return false;
+    return set(path, value, access, errp);
+}
+
+static bool set_home_number(const char *node, uint64_t value, Error **errp)
+{
+    g_autofree char *text = g_strdup_printf("%" PRIu64, value);
+
+    return set_home(node, text, GUEST_READS, errp);
+}
+
+static const struct {
+    const char *node;
+    Access access;
+    const char *value;
+} home_nodes[] = {
+    {"", GUEST_READS, ""},
+    {"device", GUEST_READS, ""},
+    {"device/suspend", GUEST_READS, ""},
+    {"device/suspend/event-channel", GUEST_OWNS, ""},
+    {"control", GUEST_READS, ""},
+    /* Which of these it can do is for the guest to say. */
+    {"control/shutdown", GUEST_OWNS, ""},
+    {"control/feature-poweroff", GUEST_OWNS, ""},
+    {"control/feature-reboot", GUEST_OWNS, ""},
+    {"control/feature-suspend", GUEST_OWNS, ""},
+    {"control/feature-s3", GUEST_OWNS, ""},
+    {"control/feature-s4", GUEST_OWNS, ""},
+    {"control/sysrq", GUEST_OWNS, ""},
+    {"control/platform-feature-multiprocessor-suspend", GUEST_READS, "1"},
+    {"control/platform-feature-xs_reset_watches", GUEST_READS, "1"},
+    {"data", GUEST_OWNS, ""},
+    {"drivers", GUEST_OWNS, ""},
+    {"feature", GUEST_OWNS, ""},
+    {"attr", GUEST_OWNS, ""},
+    {"error", GUEST_OWNS, ""},
+    {"hvmloader", GUEST_READS, ""},
+    {"hvmloader/bios", GUEST_READS, "seabios"},
+    {"hvmloader/allow-memory-relocate", GUEST_READS, "0"},
+    {"console", GUEST_READS, ""},
+    {"console/type", GUEST_READS, "xenconsoled"},
+    {"console/limit", GUEST_READS, "1048576"},
+    {"console/tty", GUEST_READS, ""},
+    {"memory", GUEST_READS, ""},
+};
+
+static bool set_home_nodes(Error **errp)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(home_nodes); i++) {
+        if (!set_home(home_nodes[i].node, home_nodes[i].value, home_nodes[i].access, errp)) {
+            return false;
+        }
     }
     return true;
 }
 
-int64_t store_read_number(const char *node)
+static bool set_identity(XenBed *xb, Error **errp)
 {
-    g_autofree char *path = node_path(node);
-    unsigned len;
-    g_autofree char *value = qemu_xen_xs_read(xs, XBT_NULL, path, &len);
-    int64_t number;
+    QemuUUID uuid = qemu_uuid;
+    char text[UUID_STR_LEN];
+    g_autofree char *vm = NULL, *name = NULL, *id = NULL, *domid = NULL, *tools = NULL;
+    g_autofree char *type = NULL;
 
-    return value && qemu_strtoi64(value, NULL, 10, &number) == 0 ? number : -1;
+    if (!qemu_uuid_set) {
+        qemu_uuid_generate(&uuid);
+    }
+    qemu_uuid_unparse(&uuid, text);
+    vm = g_strdup_printf("/vm/%s", text);
+    name = g_strdup_printf("%s/name", vm);
+    id = g_strdup_printf("%s/uuid", vm);
+    tools = g_strdup_printf("/libxl/%u", xen_domid);
+    type = g_strdup_printf("%s/type", tools);
+    return set_home("name", xb->name, GUEST_READS, errp) &&
+           set_home_number("domid", xen_domid, errp) && set_home("vm", vm, GUEST_READS, errp) &&
+           set(vm, "", GUEST_READS, errp) && set(name, xb->name, GUEST_READS, errp) &&
+           set(id, text, GUEST_READS, errp) && set(tools, "", TOOLS, errp) &&
+           set(type, "hvm", TOOLS, errp);
 }
 
-/* A node of dom0's that the guest may read: permissions n0,rN. */
-static bool create(XenBed *xb, const char *node, const char *value, Error **errp)
+static bool set_cpus(Error **errp)
 {
-    g_autofree char *path = node_path(node);
+    CPUState *cpu;
 
-    if (!qemu_xen_xs_create(xs, XBT_NULL, 0, xb->domid, XS_PERM_READ, path)) {
-        error_setg_errno(errp, errno, "xenstore: cannot create %s", path);
+    if (!set_home("cpu", "", GUEST_READS, errp)) {
         return false;
     }
-    return store_input(node, value, errp);
+    CPU_FOREACH (cpu) {
+        g_autofree char *node = g_strdup_printf("cpu/%d", cpu->cpu_index);
+        g_autofree char *availability = g_strdup_printf("%s/availability", node);
+
+        if (!set_home(node, "", GUEST_READS, errp) ||
+            !set_home(availability, "online", GUEST_READS, errp)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-static bool create_kib(XenBed *xb, const char *node, uint64_t bytes, Error **errp)
+static bool set_target(XenBed *xb, Error **errp)
 {
-    g_autofree char *value = g_strdup_printf("%" PRIu64, bytes / 1024);
-
-    return create(xb, node, value, errp);
+    return set_home_number("memory/target", xb->memory / 1024, errp);
 }
 
-/* As libxl writes them for an HVM guest without a VGA card and with maxmem = memory. */
 bool store_init(XenBed *xb, Error **errp)
 {
-    xs = qemu_xen_xs_open();
-    if (!xs) {
+    if (!xenstore_exists()) {
         error_setg(errp, "xenbed: this machine type has no xenstore: use -machine pc or q35");
         return false;
     }
-    return create(xb, "name", xb->name, errp) && create(xb, "memory", "", errp) &&
-           create_kib(xb, "memory/static-max", current_machine->ram_size, errp) &&
-           create_kib(xb, "memory/target", xb->memory, errp) &&
-           create_kib(xb, "memory/videoram", 0, errp);
+    return set("/local/domain/0/name", "Domain-0", TOOLS, errp) &&
+           set("/local/domain/0/domid", "0", TOOLS, errp) && set_home_nodes(errp) &&
+           set_identity(xb, errp) && set_cpus(errp) &&
+           set_home_number("memory/static-max", current_machine->ram_size / 1024, errp) &&
+           set_target(xb, errp) && set_home_number("memory/videoram", 0, errp) &&
+           (!xb->xenstore || xenstore_listen(xb->xenstore, errp));
+}
+
+void store_reset(XenBed *xb)
+{
+    set_target(xb, &error_fatal);
 }

@@ -31,10 +31,9 @@ XenBed *xenbed;
 static void xenbed_reset(void *opaque)
 {
     XenBed *xb = opaque;
-    g_autofree char *target = g_strdup_printf("%" PRIu64, xb->memory / KiB);
 
     xenbed_domain_build(xb);
-    store_input("memory/target", target, &error_fatal);
+    store_reset(xb);
 }
 
 static void check_machine(XenBed *xb, Error **errp)
@@ -111,6 +110,17 @@ static void set_name(Object *obj, const char *value, Error **errp)
 {
     g_free(XENBED(obj)->name);
     XENBED(obj)->name = g_strdup(value);
+}
+
+static char *get_xenstore(Object *obj, Error **errp)
+{
+    return g_strdup(XENBED(obj)->xenstore);
+}
+
+static void set_xenstore(Object *obj, const char *value, Error **errp)
+{
+    g_free(XENBED(obj)->xenstore);
+    XENBED(obj)->xenstore = g_strdup(value);
 }
 
 static void get_domid(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
@@ -237,44 +247,12 @@ static void set_max_pages(Object *obj, Visitor *v, const char *name, void *opaqu
     }
 }
 
-/* Numbers in the store, in KiB; opaque is the node. */
-static void get_node(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
-{
-    int64_t kib = running(obj, errp) ? store_read_number(opaque) : -1;
-
-    if (kib >= 0) {
-        visit_type_int64(v, name, &kib, errp);
-    } else if (!*errp) {
-        error_setg(errp, "xenbed: %s is not a number", (const char *)opaque);
-    }
-}
-
-static void set_node(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
-{
-    uint64_t kib;
-
-    if (running(obj, errp) && visit_type_uint64(v, name, &kib, errp)) {
-        g_autofree char *value = g_strdup_printf("%" PRIu64, kib);
-
-        store_input(opaque, value, errp);
-    }
-}
-
-static void set_shutdown(Object *obj, const char *value, Error **errp)
-{
-    if (strcmp(value, "poweroff") && strcmp(value, "reboot")) {
-        error_setg(errp, "xenbed: shutdown '%s' is neither poweroff nor reboot", value);
-    } else if (running(obj, errp)) {
-        store_input("control/shutdown", value, errp);
-    }
-}
-
 /* --- Class ------------------------------------------------------------------- */
 
 static void add(ObjectClass *oc, const char *name, const char *type, ObjectPropertyAccessor *get,
-                ObjectPropertyAccessor *set, const char *node, const char *description)
+                ObjectPropertyAccessor *set, const char *description)
 {
-    object_class_property_add(oc, name, type, get, set, NULL, (void *)node);
+    object_class_property_add(oc, name, type, get, set, NULL, NULL);
     object_class_property_set_description(oc, name, description);
 }
 
@@ -288,23 +266,20 @@ static void xenbed_class_init(ObjectClass *oc, void *data)
 
     object_class_property_add_str(oc, "name", get_name, set_name);
     object_class_property_set_description(oc, "name", "Name of the domain");
-    add(oc, "domid", "uint16", get_domid, set_domid, NULL, "Id of the domain");
-    add(oc, "memory", "size", get_memory, set_memory, NULL,
+    add(oc, "domid", "uint16", get_domid, set_domid, "Id of the domain");
+    add(oc, "memory", "size", get_memory, set_memory,
         "Memory the domain owns at start (default: all of -m)");
-    add(oc, "xen-version", "uint32", get_xen_version, set_xen_version, NULL,
+    add(oc, "xen-version", "uint32", get_xen_version, set_xen_version,
         "Xen version to show the guest, in XENVER_version form (0x40011 for 4.17)");
 
-    add(oc, "domain", "XenbedDomain", get_domain, NULL, NULL,
+    object_class_property_add_str(oc, "xenstore", get_xenstore, set_xenstore);
+    object_class_property_set_description(oc, "xenstore",
+                                          "Path of a Unix socket that serves the xenstore");
+
+    add(oc, "domain", "XenbedDomain", get_domain, NULL,
         "The hypervisor's counters and the blocks behind guest memory");
-    add(oc, "max-pages", "uint64", get_max_pages, set_max_pages, NULL,
+    add(oc, "max-pages", "uint64", get_max_pages, set_max_pages,
         "Limit for new allocations (pages)");
-    add(oc, "target", "uint64", get_node, set_node, "memory/target", "Balloon target (KiB)");
-    add(oc, "static-max", "uint64", get_node, NULL, "memory/static-max",
-        "Most memory the guest can have (KiB)");
-    add(oc, "videoram", "uint64", get_node, NULL, "memory/videoram", "Video RAM (KiB)");
-    object_class_property_add_str(oc, "shutdown", NULL, set_shutdown);
-    object_class_property_set_description(oc, "shutdown",
-                                          "Ask the guest to shut down: poweroff or reboot");
 }
 
 static void xenbed_instance_init(Object *obj)
@@ -316,6 +291,7 @@ static void xenbed_instance_init(Object *obj)
 static void xenbed_finalize(Object *obj)
 {
     g_free(XENBED(obj)->name);
+    g_free(XENBED(obj)->xenstore);
 }
 
 static const TypeInfo xenbed_type = {

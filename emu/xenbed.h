@@ -25,6 +25,7 @@ struct XenBed {
     char *name;
     uint16_t domid;
     uint64_t memory; /* bytes; 0: all of the machine's RAM */
+    char *xenstore;  /* path of the store's socket; NULL: none */
 
     /*
      * The hypervisor's view of the domain, and the lock around it and around
@@ -77,12 +78,16 @@ const TrapBlock *trap_blocks(unsigned *n);
 void discard_manager_class_init(ObjectClass *oc);
 void discard_manager_init(XenBed *xb);
 
-/* store.c: the toolstack's nodes, and everything the host tells the guest. */
+/* store.c: the nodes the toolstack makes for a domain. */
 bool store_init(XenBed *xb, Error **errp);
-/* Every input from the host to the guest goes through here: write node (below the domain's path).
- */
-bool store_input(const char *node, const char *value, Error **errp);
-/* A number in a node; -1 when there is none. */
-int64_t store_read_number(const char *node);
+/* Those a reboot makes anew. */
+void store_reset(XenBed *xb);
+
+/* xenstore.c: the store, as domain 0 uses it; perms as in SET_PERMS, `other` may be NULL. */
+bool xenstore_exists(void);
+bool xenstore_write(const char *path, const char *value, Error **errp);
+bool xenstore_set_perms(const char *path, const char *owner, const char *other, Error **errp);
+/* Serve the host on a Unix socket. */
+bool xenstore_listen(const char *path, Error **errp);
 
 #endif

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "domctl.h"
 #include "qemu.h"
+#include "store.h"
 #include "tools-config.h"
 
 #include <stdio.h>
@@ -43,6 +44,24 @@ static bool describe_host(JsonObject *facts, GError **error)
     return true;
 }
 
+/* What the store says, which is what the guest is told. */
+static bool describe_memory(JsonObject *facts, const Domain *domain, GError **error)
+{
+    static const char *const nodes[] = {"target", "static-max", "videoram"};
+    g_autoptr(Store) store = store_open(domain, error);
+
+    for (size_t i = 0; store && i < G_N_ELEMENTS(nodes); i++) {
+        g_autofree char *path = g_strconcat("memory/", nodes[i], NULL);
+        kib_t value;
+
+        if (!store_read_kib(store, XBT_NULL, path, &value, error)) {
+            return false;
+        }
+        json_object_set_int_member(facts, nodes[i], value);
+    }
+    return store != NULL;
+}
+
 static bool describe_domain(JsonObject *facts, const char *name_or_id, GError **error)
 {
     g_autoptr(Domain) domain = domain_lookup(name_or_id, error);
@@ -65,9 +84,9 @@ static bool describe_domain(JsonObject *facts, const char *name_or_id, GError **
     json_object_set_int_member(facts, "vcpus", domain->vcpus);
     json_object_set_int_member(facts, "tot_pages", info.tot_pages);
     json_object_set_int_member(facts, "max_pages", info.max_pages);
-    json_object_set_int_member(facts, "target", info.target);
-    json_object_set_int_member(facts, "static-max", info.static_max);
-    json_object_set_int_member(facts, "videoram", info.videoram);
+    if (!describe_memory(facts, domain, error)) {
+        return false;
+    }
     json_object_set_int_member(facts, "resident", resident);
     return true;
 }

@@ -6,6 +6,7 @@
 #include "command.h"
 #include "domctl.h"
 #include "error.h"
+#include "store.h"
 
 #include <stdio.h>
 
@@ -26,26 +27,58 @@ static const GOptionEntry options[] = {
     G_OPTION_ENTRY_NULL,
 };
 
-static bool apply(const Domain *domain, kib_t requested, struct mem_set *plan, GError **error)
-{
-    g_autoptr(Qmp) qmp = domctl_open(domain, DOMCTL_SECONDS, error);
-    struct dominfo info;
+/* What is to be done to the domain, and what it is done to. */
+struct plan {
+    struct mem_set mem_set;
+    kib_t videoram;
+};
 
-    if (!qmp || !domctl_get_info(qmp, &info, error)) {
+/* The same as libxl: the limit and the target change while the transaction holds. */
+static bool change(const Domain *domain, Qmp *qmp, const Store *store, xs_transaction_t t,
+                   kib_t requested, struct plan *plan, GError **error)
+{
+    g_autofree char *target = NULL;
+    kib_t static_max;
+
+    if (!store_read_kib(store, t, "memory/static-max", &static_max, error) ||
+        !store_read_kib(store, t, "memory/videoram", &plan->videoram, error)) {
         return false;
     }
-    dominfo_clear(&info);
-    if (!memory_plan_mem_set(requested, info.videoram, info.static_max, plan, error)) {
+    if (!memory_plan_mem_set(requested, plan->videoram, static_max, &plan->mem_set, error)) {
         g_prefix_error(error, "%s: ", domain->name);
         return false;
     }
-    return domctl_set_max_pages(qmp, plan->max_pages, error) &&
-           domctl_set_target(qmp, plan->target, error);
+    target = g_strdup_printf("%" G_GUINT64_FORMAT, plan->mem_set.target);
+    return domctl_set_max_pages(qmp, plan->mem_set.max_pages, error) &&
+           store_write(store, t, "memory/target", target, error);
+}
+
+static bool apply(const Domain *domain, kib_t requested, struct plan *plan, GError **error)
+{
+    g_autoptr(Qmp) qmp = domctl_open(domain, DOMCTL_SECONDS, error);
+    g_autoptr(Store) store = qmp ? store_open(domain, error) : NULL;
+    xs_transaction_t t;
+    bool again;
+
+    do {
+        if (!store || (t = store_begin(store, error)) == XBT_NULL) {
+            return false;
+        }
+        if (!change(domain, qmp, store, t, requested, plan, error)) {
+            store_abort(store, t);
+            return false;
+        }
+        if (store_commit(store, t, &again, error)) {
+            return true;
+        }
+    } while (again);
+    return false;
 }
 
 /* Waits until tot_pages is at TARGET and rests there, or stops moving short of it. */
-static bool wait_for(const Domain *domain, kib_t target, int seconds, GError **error)
+static bool wait_for(const Domain *domain, const struct plan *plan, int seconds, GError **error)
 {
+    kib_t target = plan->mem_set.target;
     gint64 start = g_get_monotonic_time(), moved = start, now;
     pages_t previous = 0;
     struct dominfo info;
@@ -60,7 +93,7 @@ static bool wait_for(const Domain *domain, kib_t target, int seconds, GError **e
             moved = now;
             previous = info.tot_pages;
         } else if (now - moved >= SETTLED_US &&
-                   memory_target_reached(info.tot_pages, target, info.videoram)) {
+                   memory_target_reached(info.tot_pages, target, plan->videoram)) {
             printf("%s: reached %" G_GUINT64_FORMAT " KiB (target %" G_GUINT64_FORMAT " KiB)\n",
                    domain->name, info.tot_pages * KIB_PER_PAGE, target);
             return true;
@@ -77,7 +110,7 @@ static bool wait_for(const Domain *domain, kib_t target, int seconds, GError **e
 static bool run(char **arguments, GError **error)
 {
     g_autoptr(Domain) domain = NULL;
-    struct mem_set plan;
+    struct plan plan;
     kib_t requested;
 
     if (wait_plainly && wait_seconds == NO_WAIT) {
@@ -90,7 +123,7 @@ static bool run(char **arguments, GError **error)
         !(domain = domain_lookup(arguments[0], error)) || !apply(domain, requested, &plan, error)) {
         return false;
     }
-    return wait_seconds == NO_WAIT || wait_for(domain, plan.target, wait_seconds, error);
+    return wait_seconds == NO_WAIT || wait_for(domain, &plan, wait_seconds, error);
 }
 
 const struct command cmd_mem_set = {

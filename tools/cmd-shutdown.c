@@ -5,6 +5,7 @@
 #include "command.h"
 #include "domctl.h"
 #include "error.h"
+#include "store.h"
 
 #include <stdio.h>
 
@@ -20,9 +21,11 @@ static const GOptionEntry options[] = {
 
 static bool ask(const Domain *domain, GError **error)
 {
+    /* libxenstore would wait for ever for a QEMU that hangs. */
     g_autoptr(Qmp) qmp = domctl_open(domain, DOMCTL_SECONDS, error);
+    g_autoptr(Store) store = qmp ? store_open(domain, error) : NULL;
 
-    return qmp && domctl_shutdown(qmp, "poweroff", error);
+    return store && store_write(store, XBT_NULL, "control/shutdown", "poweroff", error);
 }
 
 static bool run(char **arguments, GError **error)

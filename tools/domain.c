@@ -232,7 +232,8 @@ bool registry_add(Registry *registry, Domain *domain, GError **error)
         }
     }
     if (!check_socket_path(domain, DOMAIN_QMP_SOCKET, error) ||
-        !check_socket_path(domain, DOMAIN_CONSOLE_SOCKET, error)) {
+        !check_socket_path(domain, DOMAIN_CONSOLE_SOCKET, error) ||
+        !check_socket_path(domain, DOMAIN_XENSTORE_SOCKET, error)) {
         return false;
     }
     return mkdir(domain->folder, 0700) == 0 || fail_errno(error, domain->folder);

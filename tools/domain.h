@@ -16,6 +16,7 @@
 #define DOMAIN_PID_FILE "pid"
 #define DOMAIN_QEMU_LOG "qemu.log"
 #define DOMAIN_QMP_SOCKET "qmp.sock"
+#define DOMAIN_XENSTORE_SOCKET "xenstore.sock"
 
 typedef struct Domain {
     char *folder;

@@ -24,16 +24,6 @@ static JsonNode *get_property(Qmp *qmp, const char *property, GError **error)
     return qmp_execute(qmp, "qom-get", property_arguments(property), error);
 }
 
-static bool get_kib(Qmp *qmp, const char *property, kib_t *value, GError **error)
-{
-    g_autoptr(JsonNode) node = get_property(qmp, property, error);
-
-    if (node) {
-        *value = json_node_get_int(node);
-    }
-    return node != NULL;
-}
-
 /* Takes VALUE. */
 static bool set_property(Qmp *qmp, const char *property, JsonNode *value, GError **error)
 {
@@ -132,10 +122,7 @@ Qmp *domctl_open(const Domain *domain, unsigned seconds, GError **error)
 bool domctl_get_info(Qmp *qmp, struct dominfo *info, GError **error)
 {
     *info = (struct dominfo){0};
-    if (get_state(qmp, info->state, error) && get_domain(qmp, info, error) &&
-        get_kib(qmp, "target", &info->target, error) &&
-        get_kib(qmp, "static-max", &info->static_max, error) &&
-        get_kib(qmp, "videoram", &info->videoram, error)) {
+    if (get_state(qmp, info->state, error) && get_domain(qmp, info, error)) {
         return true;
     }
     dominfo_clear(info);
@@ -157,16 +144,6 @@ bool domctl_read_info(const Domain *domain, unsigned seconds, struct dominfo *in
 bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error)
 {
     return set_property(qmp, "max-pages", int_node(max_pages), error);
-}
-
-bool domctl_set_target(Qmp *qmp, kib_t target, GError **error)
-{
-    return set_property(qmp, "target", int_node(target), error);
-}
-
-bool domctl_shutdown(Qmp *qmp, const char *how, GError **error)
-{
-    return set_property(qmp, "shutdown", json_node_init_string(json_node_alloc(), how), error);
 }
 
 bool domctl_unpause(Qmp *qmp, GError **error)

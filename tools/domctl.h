@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the control domain may ask of a running domain and change in it.  Xen takes
- * these as domctls and store writes; here they go to QEMU's xenbed object, by QMP.
+ * What the control domain may ask of a running domain's hypervisor and change in it.
+ * Xen takes these as domctls; here they go to QEMU's xenbed object, by QMP.
  */
 #ifndef DOMCTL_H
 #define DOMCTL_H
@@ -17,8 +17,7 @@
 struct dominfo {
     char state[sizeof(DOMCTL_STATE_LETTERS)]; /* as xl list shows it: a letter or '-' each */
     pages_t tot_pages, max_pages;
-    kib_t target, static_max, videoram; /* the nodes in ~/memory */
-    GArray *ram;                        /* of struct address_range: guest memory inside QEMU */
+    GArray *ram; /* of struct address_range: guest memory inside QEMU */
 };
 
 void dominfo_clear(struct dominfo *info);
@@ -30,10 +29,6 @@ Qmp *domctl_open(const Domain *domain, unsigned seconds, GError **error);
 bool domctl_get_info(Qmp *qmp, struct dominfo *info, GError **error);
 
 bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error);
-bool domctl_set_target(Qmp *qmp, kib_t target, GError **error);
-
-/* Writes ~/control/shutdown, which the guest is to act on. */
-bool domctl_shutdown(Qmp *qmp, const char *how, GError **error);
 
 /* Lets a domain run that was started paused. */
 bool domctl_unpause(Qmp *qmp, GError **error);

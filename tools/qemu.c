@@ -77,10 +77,11 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
         "-machine", "pc",   "-nodefaults", "-display", "none",
         "-vga",     "none", "-nic",        "none",     "-no-user-config"};
     static const char *const firmware[] = {FIRMWARE_FOLDERS};
+    g_autofree char *xenstore = option_path(domain, DOMAIN_XENSTORE_SOCKET);
 
     add_pair(arguments, "-accel", "tcg,thread=multi");
-    add_option(arguments, "-object", "xenbed,id=xenbed0,name=%s,domid=%u", domain->name,
-               domain->domid);
+    add_option(arguments, "-object", "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s", domain->name,
+               domain->domid, xenstore);
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
         add(arguments, fixed[i]);
     }

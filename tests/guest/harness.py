@@ -19,6 +19,9 @@ import unittest
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / 'tests/xenstore'))
+import wire  # noqa: E402
+
 XENBED = TOP / 'build/tools/xenbed'
 QEMU = TOP / 'build/qemu/qemu-system-x86_64'
 INITRAMFS = TOP / 'build/images/initramfs.cpio.gz'
@@ -276,6 +279,10 @@ class Guest(Shell):
         """One command on QEMU's monitor."""
         with Qmp(self.domain_folder / 'qmp.sock') as monitor:
             return monitor.command(command, **arguments)
+
+    def store(self):
+        """The host's own connection to the domain's xenstore; a context manager."""
+        return wire.Client(self.domain_folder / 'xenstore.sock')
 
     def sizes(self):
         """What the three sides say, in KiB: MemTotal, current_kb, tot_pages, resident."""

@@ -120,7 +120,8 @@ class Reboot(unittest.TestCase):
                 guest.mem_set(256)
                 boots = self.boots(guest)
                 if how == 'reboot':
-                    guest.qmp('qom-set', path='/objects/xenbed0', property='shutdown', value='reboot')
+                    with guest.store() as store:
+                        store.write('/local/domain/1/control/shutdown', 'reboot')
                 else:
                     guest.qmp('system_reset')
                 harness.wait_for(lambda: self.boots(guest) > boots, how, harness.BOOT_SECONDS)

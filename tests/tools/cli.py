@@ -3,7 +3,7 @@
 """xenbed as a user runs it, on a stand-in for QEMU: every refusal, and each
 command from create to destroy.
 
-Usage: cli.py XENBED [unittest's arguments]
+Usage: cli.py XENBED XENSTORED_LITE [unittest's arguments]
 """
 
 import contextlib
@@ -23,6 +23,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 XENBED = None  # from the command line
+XENSTORED_LITE = None
 SUN_PATH_MAX = 107
 TIMEOUT = 60
 PROMPT = 10  # for what would end by itself, too, but later
@@ -52,6 +53,7 @@ class Scene(unittest.TestCase):
             XDG_RUNTIME_DIR=str(self.folder),
             XENBED_QEMU=str(HERE / "fake_qemu.py"),
             FAKE_QEMU="",
+            XENSTORED_LITE=XENSTORED_LITE,
         )
         self.addCleanup(self.clean_up)
 
@@ -109,7 +111,8 @@ class Scene(unittest.TestCase):
             time.sleep(0.05)
 
     def assert_nothing_left(self):
-        """No domain's folder, no process."""
+        """No domain's folder, no process; the store of a QEMU that was killed ends after it."""
+        self.wait_until_processes_end()
         folders = [path.name for path in self.runtime.glob("*") if path.name != ".lock"]
         self.assertEqual(folders, [])
         self.assertEqual(pids_mentioning(str(self.runtime)), [])
@@ -182,10 +185,10 @@ class Refusals(Scene):
         self.assert_refused(f"{self.kernel}: Permission denied")
 
     def test_socket_path_too_long(self):
-        room = SUN_PATH_MAX - len(f"{self.runtime}//console.sock")
+        room = SUN_PATH_MAX - len(f"{self.runtime}//xenstore.sock")
         name = "n" * (room + 1)
         self.assert_refused(
-            f"{self.runtime}/{name}/console.sock: "
+            f"{self.runtime}/{name}/xenstore.sock: "
             f"path of a socket too long, at most {SUN_PATH_MAX} bytes are allowed",
             name=name,
         )
@@ -275,9 +278,11 @@ class Life(Scene):
         )
         command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
         arguments = command.split("\0")[:-1]
+        # In QEMU's options a comma is written twice.
+        xenstore = str(self.runtime / "guest/xenstore.sock").replace(",", ",,")
         for option, value in {
             "-accel": "tcg,thread=multi",
-            "-object": "xenbed,id=xenbed0,name=guest,domid=1",
+            "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore}",
             "-m": "1024M",
             "-smp": "3",
             "-device": "xen-console,chardev=console",
@@ -531,4 +536,5 @@ class Console(Scene):
 
 if __name__ == "__main__":
     XENBED = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    XENSTORED_LITE = str(pathlib.Path(sys.argv.pop(1)).resolve())
     unittest.main()

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A stand-in for QEMU with the xenbed object: as much of it as xenbed sees.
 
-It takes QEMU's command line, answers QMP and talks on the console socket.  The
-environment variable FAKE_QEMU chooses how it behaves:
+It takes QEMU's command line, answers QMP and talks on the console socket; the
+domain's xenstore is xenstored-lite, the program in the environment variable
+XENSTORED_LITE.  The variable FAKE_QEMU chooses how it behaves:
   (unset)   the guest follows its target: a moment after it was set it is almost
             there, and another moment later it is there
   stubborn  the guest does not follow
@@ -18,15 +19,22 @@ import ctypes
 import json
 import mmap
 import os
+import pathlib
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "xenstore"))
+import wire  # noqa: E402
+
 MODE = os.environ.get("FAKE_QEMU", "")
 FOLLOW_SECONDS = 0.3
+POLL_SECONDS = 0.02
+PR_SET_PDEATHSIG = 1
 LIFE_SECONDS = 120  # should a test die before it can end us
 KIB_PER_PAGE = 4
 ALMOST_KIB = 512  # close enough to count as reached, were it not for the next move
@@ -45,6 +53,42 @@ def suboptions(text):
     return {key: value for key, _, value in pairs}
 
 
+class Store:
+    """The domain's xenstore, and the guest's driver in it."""
+
+    def __init__(self, path, domid, memory):
+        self.home = f"/local/domain/{domid}"
+        self.target = memory
+        self.target_time = 0.0
+        # It ends with us, however we end.
+        subprocess.Popen(
+            [os.environ["XENSTORED_LITE"], "--no-fork", "--socket", path],
+            preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        )
+        while not os.path.exists(path):
+            time.sleep(POLL_SECONDS)
+        self.client = wire.Client(path)
+        for node, value in (
+            ("memory/static-max", memory),
+            ("memory/target", memory),
+            ("memory/videoram", 0),
+            ("control/shutdown", ""),
+        ):
+            self.client.write(f"{self.home}/{node}", value)
+        threading.Thread(target=self.follow, daemon=True).start()
+
+    def follow(self):
+        for node in ("memory/target", "control/shutdown"):
+            self.client.watch(f"{self.home}/{node}", node)
+        while event := self.client.event():
+            value = self.client.read(event[0])
+            if event[1] == "control/shutdown" and value:
+                time.sleep(FOLLOW_SECONDS)
+                os._exit(0)
+            if event[1] == "memory/target":
+                self.target, self.target_time = int(value), time.monotonic()
+
+
 class Domain:
     """The guest and what the hypervisor knows of it."""
 
@@ -52,23 +96,18 @@ class Domain:
         identity = suboptions(option("-object"))
         self.name, self.domid = identity["name"], int(identity["domid"])
         memory = int(option("-m").removesuffix("M")) * 1024
-        self.properties = {
-            "max-pages": (memory + 1024) // KIB_PER_PAGE,
-            "target": memory,
-            "static-max": memory,
-            "videoram": 0,
-        }
+        self.store = Store(identity["xenstore"], self.domid, memory)
+        self.properties = {"max-pages": (memory + 1024) // KIB_PER_PAGE}
         self.status = "prelaunch" if "-S" in sys.argv else "running"
         self.balloon = memory  # what the guest has come to, KiB
-        self.target_time = 0.0
         self.blocks = [mmap.mmap(-1, size) for size, _ in RAM_BLOCKS]
         for block, (_, touched) in zip(self.blocks, RAM_BLOCKS):
             block.write(b"x" * touched)
 
     def tot_pages(self):
-        moments = (time.monotonic() - self.target_time) // FOLLOW_SECONDS
+        moments = (time.monotonic() - self.store.target_time) // FOLLOW_SECONDS
         if MODE != "stubborn" and moments > 0:
-            self.balloon = self.properties["target"] + (ALMOST_KIB if moments == 1 else 0)
+            self.balloon = self.store.target + (ALMOST_KIB if moments == 1 else 0)
         return self.balloon // KIB_PER_PAGE - 0x20 + 16
 
     def ram(self):
@@ -91,11 +130,6 @@ class Domain:
         }
 
     def set(self, name, value):
-        if name == "shutdown":
-            threading.Timer(FOLLOW_SECONDS, os._exit, [0]).start()
-            return
-        if name == "target":
-            self.target_time = time.monotonic()
         self.properties[name] = value
 
 
