@@ -65,6 +65,7 @@ static bool describe_memory(JsonObject *facts, const Domain *domain, GError **er
 static bool describe_domain(JsonObject *facts, const char *name_or_id, GError **error)
 {
     g_autoptr(Domain) domain = domain_lookup(name_or_id, error);
+    g_autofree char *xenstore = domain ? domain_path(domain, DOMAIN_XENSTORE_SOCKET) : NULL;
     struct dominfo info;
     kib_t resident;
     bool counted;
@@ -88,6 +89,7 @@ static bool describe_domain(JsonObject *facts, const char *name_or_id, GError **
         return false;
     }
     json_object_set_int_member(facts, "resident", resident);
+    set_string(facts, "xenstore", xenstore);
     return true;
 }
 
@@ -133,7 +135,8 @@ const struct command cmd_info = {
     .summary = "Show what xenbed uses, or all about one domain",
     .description = "Of a domain: tot_pages and max_pages are the hypervisor's, in pages of 4 KiB; "
                    "target, static-max\nand videoram are the store's, in KiB; resident is the host "
-                   "memory really behind the guest's, in KiB.",
+                   "memory really behind the guest's, in KiB;\nxenstore is the socket of its "
+                   "xenstore.",
     .options = options,
     .max_arguments = 1,
     .run = run,

@@ -85,7 +85,9 @@ void xsl_conn_reply(struct xsl_conn *conn, uint32_t type, uint32_t req_id, uint3
 {
     struct xsl_message *message = message_new(conn, type, req_id, tx_id, len);
 
-    memcpy(message->bytes + XSL_HEADER_SIZE, payload, len);
+    if (len > 0) {
+        memcpy(message->bytes + XSL_HEADER_SIZE, payload, len);
+    }
     queue(conn, message);
 }
 
@@ -222,6 +224,9 @@ int xsl_conn_expire(struct xsl_conn *conn)
 
 bool xsl_conn_wants_input(const struct xsl_conn *conn)
 {
+    if (conn->deferred) {
+        return false;
+    }
     if (conn->domain) {
         return conn->origins->len < conn->domain->quota[XSL_QUOTA_OUTSTANDING] &&
                !xsl_domain_throttled(conn->domain);
@@ -317,6 +322,26 @@ int xsl_conn_request(struct xsl_conn *conn, uint32_t type, uint32_t tx_id, const
         *reply = err ? NULL : g_steal_pointer(&answer);
     }
     return err;
+}
+
+static void answer_deferred(struct xsl_conn *conn, int err, const char *text)
+{
+    const char *payload = err ? xsl_error_name(err) : text;
+
+    conn->deferred = false;
+    xsl_conn_reply(conn, err ? XS_ERROR : XS_CONTROL, conn->deferred_id, conn->deferred_tx, payload,
+                   strlen(payload) + 1);
+}
+
+void xsl_store_answer(struct xsl_store *store, int err, const char *text)
+{
+    for (guint i = 0; i < store->conns->len; i++) {
+        struct xsl_conn *conn = g_ptr_array_index(store->conns, i);
+
+        if (conn->deferred) {
+            answer_deferred(conn, err, text);
+        }
+    }
 }
 
 /* --- Life ---------------------------------------------------------------------------------- */

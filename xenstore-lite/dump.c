@@ -19,14 +19,15 @@ static const char magic[32] = "xenstore-lite dump, version 1\n";
 /* Path, generation, permissions, value. */
 #define NODES "a(st" XSL_PERMS_TYPE "ay)"
 /* Domid, introduced, shutdown, broken, target, features, gfn, port, quotas. */
-#define DOMAINS "a(ubbbiututat)"
+#define DOMAINS "a(ubbbiutuat)"
 /* Kind, bytes. */
 #define MESSAGES "a(yay)"
 /* Path, where the client's part begins, token, depth. */
 #define WATCHES "a(ayuayi)"
 #define TRANSACTIONS "a" XSL_TX_TYPE
-/* Name, domid, last transaction id, input, bytes sent of the first message, ... */
-#define CONNS "a(iuuayt" MESSAGES WATCHES TRANSACTIONS ")"
+/* Name, domid, last transaction id, deferred request, input, bytes sent of the first message, ...
+ */
+#define CONNS "a(iuu(buu)ayt" MESSAGES WATCHES TRANSACTIONS ")"
 /* Generation, quotas, permissions of special paths, log, ... */
 #define STORE "(tata" XSL_PERMS_TYPE "b" NODES DOMAINS CONNS ")"
 
@@ -173,11 +174,11 @@ static GVariant *conns_variant(const struct xsl_store *store,
         int32_t number = is_ring(conn) ? -1 : name ? name(conn, opaque) : -1;
 
         if (number >= 0 || is_ring(conn)) {
-            g_variant_builder_add(&builder, "(iuu@ayt@" MESSAGES "@" WATCHES "@" TRANSACTIONS ")",
-                                  number, conn->domid, conn->last_tx,
-                                  xsl_bytes_dump(conn->in->data, conn->in->len),
-                                  (guint64)conn->first_sent, messages_variant(conn),
-                                  watches_variant(conn), transactions_variant(conn));
+            g_variant_builder_add(
+                &builder, "(iuu(buu)@ayt@" MESSAGES "@" WATCHES "@" TRANSACTIONS ")", number,
+                conn->domid, conn->last_tx, conn->deferred, conn->deferred_id, conn->deferred_tx,
+                xsl_bytes_dump(conn->in->data, conn->in->len), (guint64)conn->first_sent,
+                messages_variant(conn), watches_variant(conn), transactions_variant(conn));
         }
     }
     return g_variant_builder_end(&builder);
@@ -250,7 +251,7 @@ static char *read_text(GVariant *from)
     gsize len;
     const char *data = g_variant_get_fixed_array(from, &len, 1);
 
-    return g_strndup(data, len);
+    return g_strndup(len ? data : "", len);
 }
 
 static bool read_quotas(GVariant *from, uint64_t *quota)
@@ -444,14 +445,16 @@ static bool read_conn(struct xsl_store *store, GVariant *from,
     g_autoptr(GVariant) transactions = NULL;
     const struct xsl_domain *domain;
     struct xsl_conn *conn;
-    unsigned domid, last_tx;
+    unsigned domid, last_tx, deferred_id, deferred_tx;
+    gboolean deferred;
     uint64_t first_sent;
     const void *data;
     int32_t name;
     gsize len;
 
-    g_variant_get(from, "(iuu@ayt@" MESSAGES "@" WATCHES "@" TRANSACTIONS ")", &name, &domid,
-                  &last_tx, &in, &first_sent, &messages, &watches, &transactions);
+    g_variant_get(from, "(iuu(buu)@ayt@" MESSAGES "@" WATCHES "@" TRANSACTIONS ")", &name, &domid,
+                  &last_tx, &deferred, &deferred_id, &deferred_tx, &in, &first_sent, &messages,
+                  &watches, &transactions);
     domain = xsl_domain_get(store, domid);
     if (name < 0) {
         conn = domain ? domain->conn : NULL;
@@ -465,6 +468,9 @@ static bool read_conn(struct xsl_store *store, GVariant *from,
         return false;
     }
     conn->last_tx = last_tx;
+    conn->deferred = deferred;
+    conn->deferred_id = deferred_id;
+    conn->deferred_tx = deferred_tx;
     data = g_variant_get_fixed_array(in, &len, 1);
     g_byte_array_append(conn->in, data, len);
     if (!read_each(conn, messages, read_message) || !read_each(conn, watches, read_watch) ||

@@ -52,6 +52,14 @@ static gboolean node_equal(gconstpointer a, gconstpointer b)
            memcmp(x->name, y->name, x->name_len) == 0;
 }
 
+struct xsl_node *xsl_node_child(const struct xsl_store *store, struct xsl_node *parent,
+                                const char *name, size_t len)
+{
+    struct xsl_node key = {.parent = parent, .name = name, .name_len = len};
+
+    return parent->n_children ? g_hash_table_lookup(store->index, &key) : NULL;
+}
+
 struct xsl_node *xsl_node_find(const struct xsl_store *store, const char *path)
 {
     struct xsl_node *node = store->root;
@@ -59,9 +67,8 @@ struct xsl_node *xsl_node_find(const struct xsl_store *store, const char *path)
 
     while (node && *name) {
         const char *end = strchrnul(name, '/');
-        struct xsl_node key = {.parent = node, .name = name, .name_len = end - name};
 
-        node = node->n_children ? g_hash_table_lookup(store->index, &key) : NULL;
+        node = xsl_node_child(store, node, name, end - name);
         name = *end ? end + 1 : end;
     }
     return node;

@@ -211,7 +211,7 @@ static int do_directory_part(struct request *r)
         return err;
     }
     answer_format(r, "%" PRIu64, view.generation);
-    names = g_byte_array_new();
+    names = g_byte_array_sized_new(XSL_PAYLOAD_MAX); /* so that there is something to point at */
     xsl_view_list(r->store, r->tx, r->path, names);
     offset = MIN(offset, names->len);
     /* One byte less, for the empty string that ends the last part. */
@@ -633,18 +633,12 @@ static int get_domain(struct request *r, struct xsl_domain **domain)
     return 0;
 }
 
-/* An empty payload and one empty string both mean no argument. */
-static bool has_arguments(const struct request *r)
-{
-    return r->argc > 1 || (r->argc == 1 && *r->arg[0]);
-}
-
 static int do_get_feature(struct request *r)
 {
     struct xsl_domain *domain;
     int err;
 
-    if (!has_arguments(r)) {
+    if (r->argc == 0) {
         return answer_format(r, "%u", XSL_FEATURE_ALL);
     }
     if (!xsl_conn_privileged(r->conn)) {
@@ -680,7 +674,7 @@ static int do_get_quota(struct request *r)
     const uint64_t *values = r->store->quota;
     int quota, err;
 
-    if (!has_arguments(r)) {
+    if (r->argc == 0) {
         for (int i = 0; i < XSL_QUOTAS; i++) {
             answer(r, i ? " " : "", i ? 1 : 0);
             answer(r, xsl_quota_name(i), strlen(xsl_quota_name(i)));
@@ -863,6 +857,10 @@ int xsl_request_run(struct xsl_conn *conn, uint32_t type, uint32_t req_id, uint3
         if (r.ok) {
             answer_text(&r, "OK");
         }
+    } else if (err == -EINPROGRESS) {
+        conn->deferred = true;
+        conn->deferred_id = req_id;
+        conn->deferred_tx = tx_id;
     } else if (err) {
         xsl_conn_reply(conn, XS_ERROR, req_id, tx_id, xsl_error_name(err),
                        strlen(xsl_error_name(err)) + 1);

@@ -210,7 +210,8 @@ static void receive(struct client *client)
     }
 }
 
-static void accept_clients(struct xsl_server *server)
+/* Returns whether there may be more of them. */
+static bool accept_clients(struct xsl_server *server)
 {
     for (int i = 0; i < BATCH; i++) {
         int socket = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -220,12 +221,13 @@ static void accept_clients(struct xsl_server *server)
             if ((errno == EMFILE || errno == ENFILE) && server->clients->len > 0) {
                 set_listening(server, false);
             }
-            return;
+            return false;
         }
         if (!xsl_server_adopt(server, server->store, socket)) {
             close(socket);
         }
     }
+    return true;
 }
 
 static void serve(struct client *client, uint32_t events)
@@ -331,6 +333,9 @@ void xsl_server_drain(struct xsl_server *server, int timeout)
     gint64 end = g_get_monotonic_time() + timeout * G_GINT64_CONSTANT(1000);
     gint64 left;
 
+    /* Who has connected before may have sent something, too. */
+    while (server->listening && accept_clients(server)) {
+    }
     set_listening(server, false);
     while ((left = (end - g_get_monotonic_time()) / 1000) > 0) {
         int n = dispatch(server, 0);
@@ -390,11 +395,19 @@ static int bind_private(int socket_fd, const struct sockaddr_un *address)
     /* What bind() makes gets the socket's own mode: it is never open to others. */
     fchmod(socket_fd, S_IRUSR | S_IWUSR);
     result = bind(socket_fd, (const struct sockaddr *)address, sizeof(*address));
-    if (result < 0 && errno == EADDRINUSE && is_stale(address)) {
+    if (result < 0 && errno == EADDRINUSE) {
+        if (!is_stale(address)) {
+            return -EADDRINUSE;
+        }
         unlink(address->sun_path);
         result = bind(socket_fd, (const struct sockaddr *)address, sizeof(*address));
     }
-    return result < 0 ? -errno : 0;
+    if (result < 0) {
+        return -errno;
+    }
+    /* A umask may have taken something away from that. */
+    chmod(address->sun_path, S_IRUSR | S_IWUSR);
+    return 0;
 }
 
 int xsl_socket_listen(const char *path)

@@ -87,6 +87,9 @@ struct xsl_node {
 void xsl_nodes_init(struct xsl_store *store);
 void xsl_nodes_clear(struct xsl_store *store);
 struct xsl_node *xsl_node_find(const struct xsl_store *store, const char *path);
+/* LEN bytes of NAME. */
+struct xsl_node *xsl_node_child(const struct xsl_store *store, struct xsl_node *parent,
+                                const char *name, size_t len);
 /* Adds a child that is not there yet; takes PERMS and VALUE. */
 struct xsl_node *xsl_node_add(struct xsl_store *store, struct xsl_node *parent, const char *name,
                               struct xsl_perms *perms, char *value);
@@ -145,7 +148,7 @@ int xsl_view_remove(struct xsl_store *store, struct xsl_tx *tx, const char *path
 void xsl_view_fire(struct xsl_store *store, struct xsl_tx *tx, const char *path,
                    const struct xsl_perms *old);
 /* How many nodes DOMID owns, as seen in TX. */
-int64_t xsl_view_owned(struct xsl_store *store, struct xsl_tx *tx, unsigned domid);
+uint64_t xsl_view_owned(struct xsl_store *store, struct xsl_tx *tx, unsigned domid);
 
 struct xsl_tx *xsl_tx_new(struct xsl_conn *conn, uint32_t id);
 void xsl_tx_free(struct xsl_tx *tx);
@@ -278,6 +281,10 @@ struct xsl_conn {
     GPtrArray *watches;       /* struct xsl_watch, in order of creation */
     GHashTable *transactions; /* id -> struct xsl_tx */
     uint32_t last_tx;
+
+    /* A CONTROL request whose answer is still to come: nothing else is carried out until then. */
+    bool deferred;
+    uint32_t deferred_id, deferred_tx;
 };
 
 static inline bool xsl_conn_privileged(const struct xsl_conn *conn)

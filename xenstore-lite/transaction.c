@@ -179,8 +179,37 @@ static void list_access(const struct xsl_access *access, GByteArray *names)
     }
 }
 
-static void add_child(struct xsl_access *parent, const char *name)
+/* Whether the node had this child when it was fixed, and it was not removed since. */
+static bool has_old_child(const struct xsl_store *store, const struct xsl_access *access,
+                          const char *name)
 {
+    gsize len = 0;
+    const char *list;
+
+    if (access->removed && g_hash_table_contains(access->removed, name)) {
+        return false;
+    }
+    if (access->live) {
+        return xsl_node_child(store, access->live, name, strlen(name)) != NULL;
+    }
+    list = access->frozen ? g_bytes_get_data(access->frozen, &len) : NULL;
+    for (gsize i = 0; i < len; i += strlen(list + i) + 1) {
+        if (g_str_equal(list + i, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A child and its parent may have been fixed at different times, with changes outside
+ * in between.  Then nothing can be committed, but the view has to make sense.
+ */
+static void add_child(const struct xsl_store *store, struct xsl_access *parent, const char *name)
+{
+    if (has_old_child(store, parent, name)) {
+        return;
+    }
     if (!parent->added) {
         parent->added = g_ptr_array_new_with_free_func(g_free);
     }
@@ -188,18 +217,20 @@ static void add_child(struct xsl_access *parent, const char *name)
     parent->names_len += strlen(name) + 1;
 }
 
-static void remove_child(struct xsl_access *parent, const char *name)
+static void remove_child(const struct xsl_store *store, struct xsl_access *parent, const char *name)
 {
     guint index;
 
     if (parent->added &&
         g_ptr_array_find_with_equal_func(parent->added, name, g_str_equal, &index)) {
         g_ptr_array_remove_index(parent->added, index);
-    } else {
+    } else if (has_old_child(store, parent, name)) {
         if (!parent->removed) {
             parent->removed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         }
         g_hash_table_add(parent->removed, g_strdup(name));
+    } else {
+        return;
     }
     parent->names_len -= strlen(name) + 1;
 }
@@ -251,7 +282,7 @@ void xsl_view_list(struct xsl_store *store, struct xsl_tx *tx, const char *path,
     }
 }
 
-int64_t xsl_view_owned(struct xsl_store *store, struct xsl_tx *tx, unsigned domid)
+uint64_t xsl_view_owned(struct xsl_store *store, struct xsl_tx *tx, unsigned domid)
 {
     const struct xsl_domain *domain = xsl_domain_get(store, domid);
     int64_t owned = domain ? domain->nodes : 0;
@@ -259,7 +290,8 @@ int64_t xsl_view_owned(struct xsl_store *store, struct xsl_tx *tx, unsigned domi
     if (tx) {
         owned += GPOINTER_TO_INT(g_hash_table_lookup(tx->owners, GUINT_TO_POINTER(domid)));
     }
-    return owned;
+    /* What was removed in it may have been removed outside, too. */
+    return MAX(owned, 0);
 }
 
 /* --- Changing ----------------------------------------------------------------------------- */
@@ -281,7 +313,7 @@ static int create_in_tx(struct xsl_tx *tx, struct xsl_access *parent, struct xsl
     access->perms = perms;
     access->value = value;
     count_owner(tx, perms, 1);
-    add_child(parent, xsl_path_name(access->path));
+    add_child(tx->conn->store, parent, xsl_path_name(access->path));
     return 0;
 }
 
@@ -387,7 +419,7 @@ static int remove_in_tx(struct xsl_tx *tx, const char *path)
     if (!access || !parent || remove_below_in_tx(tx, access, FIRE_NORMAL) < 0) {
         return -ENOSPC;
     }
-    remove_child(parent, xsl_path_name(path));
+    remove_child(tx->conn->store, parent, xsl_path_name(path));
     parent->generation = ++tx->conn->store->generation;
     return 0;
 }
@@ -672,13 +704,13 @@ static bool children_restore(struct xsl_tx *tx, struct xsl_access *access, bool 
         const char *name;
 
         g_variant_get_child(removed, i, "&s", &name);
-        remove_child(access, name);
+        remove_child(store, access, name);
     }
     for (gsize i = 0; i < g_variant_n_children(added); i++) {
         const char *name;
 
         g_variant_get_child(added, i, "&s", &name);
-        add_child(access, name);
+        add_child(store, access, name);
     }
     list_access(access, names);
     access->names_len = names->len;

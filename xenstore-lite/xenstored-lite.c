@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -151,8 +152,11 @@ static char *live_update(struct daemon *d, const char *const *argv, unsigned arg
             return NULL;
         }
     } else if (g_str_equal(what, "-s")) {
-        /* Nothing has to be waited for, nor forced: open transactions go along. */
+        /* Nothing has to be waited for, nor forced: open transactions go along.  The new program
+         * answers, or this one if there will be none. */
         d->update = true;
+        *err = -EINPROGRESS;
+        return NULL;
     } else {
         return NULL;
     }
@@ -316,6 +320,7 @@ static void update(struct daemon *d)
     }
     world_log(d, "live update failed");
     complain("live update: %s: %s", program, g_strerror(error));
+    xsl_store_answer(d->store, -error, NULL);
 }
 
 /* Finds what the program before this one has left. */
@@ -424,6 +429,7 @@ static bool start(struct daemon *d)
         if (!restore_update(d)) {
             return false;
         }
+        xsl_store_answer(d->store, 0, "OK");
     } else if (state_path) {
         if (!read_state(d)) {
             return false;
@@ -461,6 +467,49 @@ static void remove_files(const struct daemon *d)
     }
 }
 
+/*
+ * Goes on in the background.  The parent stays until that is ready, and ends with its
+ * status; *ready is where the child tells it.
+ */
+static bool go_to_background(int *ready)
+{
+    int ends[2], status = 0;
+    pid_t child;
+    char byte;
+
+    if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0) {
+        complain("fork: %s", g_strerror(errno));
+        return false;
+    }
+    if (child == 0) {
+        close(ends[0]);
+        *ready = ends[1];
+        setsid();
+        return true;
+    }
+    close(ends[1]);
+    if (read(ends[0], &byte, 1) == 1) {
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    _exit(WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED);
+}
+
+/* The folder stays: paths may be relative, now and after a live update. */
+static void leave_terminal(int ready)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        dup2(null, fd);
+    }
+    close(null);
+    if (write(ready, "", 1) < 0) {
+        complain("the program that started this one has gone");
+    }
+    close(ready);
+}
+
 static bool parse(int *argc, char ***argv)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -496,6 +545,7 @@ static void handle_signals(void)
 int main(int argc, char **argv)
 {
     struct daemon d = {.listener = -1, .dump = -1};
+    int ready = -1;
     bool good;
 
     d.own_arguments = g_strdupv(argv + 1);
@@ -510,13 +560,12 @@ int main(int argc, char **argv)
     find_update(&d);
     handle_signals();
     raise_limit();
-    good = open_log(&d) && start(&d);
-    if (good && !no_fork && d.dump < 0 && daemon(0, 0) < 0) {
-        complain("daemon: %s", g_strerror(errno));
-        good = false;
-    }
-    good = good && write_pid(&d);
+    good = open_log(&d) && start(&d) && (no_fork || d.dump >= 0 || go_to_background(&ready)) &&
+           write_pid(&d);
     if (good) {
+        if (ready >= 0) {
+            leave_terminal(ready);
+        }
         sd_notify(0, "READY=1");
         serve(&d);
         sd_notify(0, "STOPPING=1");

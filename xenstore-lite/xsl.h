@@ -101,8 +101,9 @@ struct xsl_ops {
 
     /*
      * CONTROL commands that are the program's own, not the store's: argv[0] is the
-     * command.  Returns the reply's text, to be freed with g_free; or NULL and *err,
-     * -EINVAL for a command that is not known.
+     * command.  Returns the reply's text, to be freed with g_free; or NULL and *err:
+     * -EINVAL for a command that is not known; -EINPROGRESS if xsl_store_answer() will
+     * answer, until when no other request of this client is carried out.
      */
     char *(*control)(void *world, const char *const *argv, unsigned argc, int *err);
 };
@@ -196,6 +197,12 @@ bool xsl_conn_overrun(const struct xsl_conn *conn);
  */
 int xsl_conn_request(struct xsl_conn *conn, uint32_t type, uint32_t tx_id, const void *payload,
                      size_t len, GByteArray **reply);
+
+/*
+ * xsl_store_answer - answers each CONTROL request that is in progress: with TEXT, or if
+ * ERR is not 0 with that error.
+ */
+void xsl_store_answer(struct xsl_store *store, int err, const char *text);
 
 /* xsl_error_name - how the protocol writes an error, given as -errno: "EINVAL", say. */
 const char *xsl_error_name(int err);

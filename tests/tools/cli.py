@@ -396,6 +396,7 @@ class Life(Scene):
             "static-max": 1048576,
             "videoram": 0,
             "resident": 4096,
+            "xenstore": str(self.runtime / "guest/xenstore.sock"),
         }
         self.assertEqual(facts, expected)
         lines = self.xenbed("info", "guest")[0].splitlines()
