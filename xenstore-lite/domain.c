@@ -250,10 +250,21 @@ static void forget_target(gpointer key, gpointer value, gpointer opaque)
     }
 }
 
+void xsl_domain_forget(struct xsl_domain *domain)
+{
+    struct xsl_store *store = domain->store;
+    g_autoptr(GString) path = g_string_new("/");
+
+    make_afresh(domain);
+    remove_owned(store, path, store->root, domain->domid);
+    forget_in_perms(store, domain->domid);
+    g_hash_table_foreach(store->domains, forget_target, domain);
+    xsl_watch_fire_special(store, XSL_RELEASE_DOMAIN, domain->domid);
+}
+
 int xsl_domain_release(struct xsl_store *store, unsigned domid)
 {
     struct xsl_domain *domain = xsl_domain_get(store, domid);
-    g_autoptr(GString) path = NULL;
 
     if (!domain || !domain->introduced) {
         return -ENOENT;
@@ -262,13 +273,8 @@ int xsl_domain_release(struct xsl_store *store, unsigned domid)
     if (domain->page && store->ops.unmap_ring) {
         store->ops.unmap_ring(store->world, domid, domain->page);
     }
-    make_afresh(domain);
     store->introduced--;
-    path = g_string_new("/");
-    remove_owned(store, path, store->root, domid);
-    forget_in_perms(store, domid);
-    g_hash_table_foreach(store->domains, forget_target, domain);
-    xsl_watch_fire_special(store, XSL_RELEASE_DOMAIN, domid);
+    xsl_domain_forget(domain);
     return 0;
 }
 

@@ -269,8 +269,7 @@ static bool read_quotas(GVariant *from, uint64_t *quota)
 /* Is this the path of a node that could be added now?  Cuts it to its parent's. */
 static struct xsl_node *parent_of(struct xsl_store *store, char *path)
 {
-    if (path[0] != '/' || path[1] == '\0' || strlen(path) > XSL_ABS_PATH_MAX ||
-        *xsl_path_name(path) == '\0' || xsl_node_find(store, path)) {
+    if (!xsl_path_is_absolute(path) || path[1] == '\0' || xsl_node_find(store, path)) {
         return NULL;
     }
     xsl_path_cut(path);
@@ -347,7 +346,8 @@ static bool read_nodes(struct xsl_store *store, GVariant *nodes, uint64_t genera
     return true;
 }
 
-static bool read_domain(struct xsl_store *store, GVariant *from)
+/* A domain whose ring cannot be mapped any more is added to GONE. */
+static bool read_domain(struct xsl_store *store, GVariant *from, GPtrArray *gone)
 {
     g_autoptr(GVariant) quotas = NULL;
     gboolean introduced, shutdown, broken;
@@ -370,7 +370,8 @@ static bool read_domain(struct xsl_store *store, GVariant *from)
     domain->features = features & XSL_FEATURE_ALL;
     domain->shutdown = shutdown;
     if (introduced && xsl_domain_connect(domain, gfn, port) < 0) {
-        return false;
+        g_ptr_array_add(gone, domain);
+        return true;
     }
     domain->broken = introduced && broken;
     return true;
@@ -460,11 +461,11 @@ static bool read_conn(struct xsl_store *store, GVariant *from,
         conn = domain ? domain->conn : NULL;
     } else {
         conn = restore ? restore(store, name, opaque) : NULL;
-        if (!conn) {
-            return true; /* left out */
-        }
     }
-    if (!conn || conn->domid != domid) {
+    if (!conn) {
+        return true; /* left out, or its domain has gone */
+    }
+    if (conn->domid != domid) {
         return false;
     }
     conn->last_tx = last_tx;
@@ -531,6 +532,7 @@ static bool read_store(struct xsl_store *store, GVariant *from,
     g_autoptr(GVariant) nodes = NULL;
     g_autoptr(GVariant) domains = NULL;
     g_autoptr(GVariant) conns = NULL;
+    g_autoptr(GPtrArray) gone = g_ptr_array_new();
     uint64_t generation;
     gboolean log;
 
@@ -544,7 +546,7 @@ static bool read_store(struct xsl_store *store, GVariant *from,
     for (gsize i = 0; i < g_variant_n_children(domains); i++) {
         g_autoptr(GVariant) domain = g_variant_get_child_value(domains, i);
 
-        if (!read_domain(store, domain)) {
+        if (!read_domain(store, domain, gone)) {
             return false;
         }
     }
@@ -554,6 +556,9 @@ static bool read_store(struct xsl_store *store, GVariant *from,
         if (!read_conn(store, conn, restore, opaque)) {
             return false;
         }
+    }
+    for (guint i = 0; i < gone->len; i++) {
+        xsl_domain_forget(g_ptr_array_index(gone, i));
     }
     return true;
 }

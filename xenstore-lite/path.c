@@ -24,6 +24,11 @@ static bool is_well_formed(const char *path)
     return i > 0 && (path[i - 1] != '/' || i == 1);
 }
 
+bool xsl_path_is_absolute(const char *path)
+{
+    return path[0] == '/' && is_well_formed(path) && strlen(path) <= XSL_ABS_PATH_MAX;
+}
+
 /* How much of PATH is a home, "/local/domain/5/", which a quota does not count. */
 static size_t home_len(const char *path)
 {

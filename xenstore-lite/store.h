@@ -27,6 +27,9 @@ struct xsl_tx;
  */
 int xsl_path_resolve(const struct xsl_conn *conn, const char *given, char *path, size_t *relative);
 
+/* Could this be a path that was made so? */
+bool xsl_path_is_absolute(const char *path);
+
 static inline bool xsl_path_is_special(const char *path)
 {
     return path[0] == '@';
@@ -219,6 +222,8 @@ struct xsl_domain *xsl_domain_get(const struct xsl_store *store, unsigned domid)
 struct xsl_domain *xsl_domain_make(struct xsl_store *store, unsigned domid);
 /* Maps its ring and makes its connection; -EINVAL if it cannot have one. */
 int xsl_domain_connect(struct xsl_domain *domain, uint64_t gfn, uint32_t port);
+/* It has gone: its nodes and permission entries go, too, and @releaseDomain fires. */
+void xsl_domain_forget(struct xsl_domain *domain);
 bool xsl_domain_exists(const struct xsl_store *store, unsigned domid);
 /* It owns this many nodes more, or fewer. */
 void xsl_domain_count_nodes(struct xsl_store *store, unsigned domid, int change);

@@ -166,7 +166,7 @@ static void list_access(const struct xsl_access *access, GByteArray *names)
 
         xsl_node_list(access->live, all);
         append_others(names, (const char *)all->data, all->len, access->removed);
-    } else if (access->frozen) {
+    } else if (access->frozen && g_bytes_get_size(access->frozen) > 0) {
         gsize len;
         const char *all = g_bytes_get_data(access->frozen, &len);
 

@@ -90,7 +90,8 @@ struct xsl_ops {
 
     /*
      * INTRODUCE: the 4096 bytes of the domain's ring page, at guest frame number
-     * gfn, with its event channel bound.  Returns NULL if that cannot be done.
+     * gfn, with its event channel bound.  Returns NULL if that cannot be done.  Not
+     * asked again when a known domain is introduced again: notify has the new port.
      * If map_ring itself is NULL, domains are introduced without a ring.
      */
     void *(*map_ring)(void *world, unsigned domid, uint64_t gfn, uint32_t port);
@@ -268,7 +269,8 @@ GBytes *xsl_store_dump(const struct xsl_store *store,
  * @restore: called for each connection, with its name from the dump, to have it made
  *           by xsl_conn_new(); if it returns NULL, the connection is left out
  *
- * Rings are mapped again through ops, with what they hold unchanged.  Returns NULL
+ * Rings are mapped again through ops, with what they hold unchanged; a domain whose
+ * ring cannot be mapped has gone, as if it had been released.  Returns NULL
  * when the dump is damaged or of another version; what connections were made then
  * are gone.
  */
