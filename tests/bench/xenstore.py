@@ -8,7 +8,8 @@ turns under the same load; medians.  Requests wait for their replies.
 
 Two placements: server and client on a CPU each, and both on one.  On two, each waits for
 the other to wake up, and most of a request's cost, the daemon's CPU time too, may be the
-waking; the server with no store shows how much.
+waking: the server with no store shows how much.  So the targets are about one CPU, where
+what is measured is the daemon.
 """
 
 import contextlib
@@ -160,7 +161,8 @@ def measure(report):
         values(report, found, placement)
     for placement in placements:
         compare(report, found, placement)
-    watch(report, found)
+    for placement in placements:
+        watch(report, found, placement)
     memory(report, fill_seconds, empty_mb, full_mb)
 
 
@@ -185,10 +187,10 @@ def turns(servers, placements):
     for mode in OPERATIONS:
         yield ('lite-100k', anywhere(mode), 'one CPU',
                {'mode': mode, 'cpu': placements['one CPU'], 'nodes': MANY})
-    for name in servers:
-        if name in ('lite', 'xenstored'):
-            yield (name, 'watch', 'two CPUs',
-                   {'mode': 'watch', 'cpu': placements['two CPUs'], 'seconds': WATCH_SECONDS})
+    for placement, cpu in placements.items():
+        for name in ('lite', 'xenstored'):
+            if name in servers:
+                yield name, 'watch', placement, {'mode': 'watch', 'cpu': cpu, 'seconds': WATCH_SECONDS}
 
 
 def take_turns(servers, placements):
@@ -274,13 +276,16 @@ def compare(report, found, placement):
               found.ratio('lite-100k', 'lite', mode, placement, 'cpu'), MANY_AT_MOST)
 
 
-def watch(report, found):
-    report.say("two CPUs: from a write to another connection's watch event")
+def watch(report, found, placement):
+    report.say(f"{placement}: from a write to another connection's watch event")
     for field in ('p50', 'p99'):
-        for name in found.names('watch', 'two CPUs'):
-            report.value(f'watch/{field}/{name}', found.median(name, 'watch', 'two CPUs', field), 'us')
-    spread = statistics.median(run['p99'] / run['p50'] for run in found.runs['lite', 'watch', 'two CPUs'])
-    report.target('lite: 99th percentile of a watch event to the median', spread, WATCH_SPREAD, 'times')
+        for name in found.names('watch', placement):
+            report.value(f'{key(placement)}/watch/{field}/{name}',
+                         found.median(name, 'watch', placement, field), 'us')
+    if placement == JUDGED:
+        spread = statistics.median(run['p99'] / run['p50'] for run in found.runs['lite', 'watch', placement])
+        report.target(f'{placement}: lite: 99th percentile of a watch event to the median', spread,
+                      WATCH_SPREAD, 'times')
 
 
 def memory(report, seconds, empty_mb, full_mb):
