@@ -1169,12 +1169,12 @@ class Load(Scene):
         def with_unread_events(client):
             client.watch("/", "unread")
             writer = Client(self.socket)
-            writer.write_all({f"/work/{'w' * 1000}/{i}": "" for i in range(rng.randrange(400))})
+            writer.write_all({f"/job/{'w' * 1000}/{i}": "" for i in range(rng.randrange(400))})
             return writer
 
         def with_unread_replies(client):
-            client.write("/work/big", "b" * 3000)
-            client.send(message(Type.READ, strings("/work/big")) * rng.randrange(500))
+            client.write("/job/big", "b" * 3000)
+            client.send(message(Type.READ, strings("/job/big")) * rng.randrange(500))
 
         scenes = [in_message, in_transaction, with_unread_events, with_unread_replies]
         for i in range(50):
@@ -1211,12 +1211,12 @@ class Load(Scene):
                 client.write("/ghost", "g", tx)
                 # Both or none.
                 both = client.start()
-                value = int(client.read("/work/a", both)) + 1 if client.exists("/work/a") else 0
-                client.write("/work/a", value, both)
-                client.write("/work/b", value, both)
+                value = int(client.read("/job/a", both)) + 1 if client.exists("/job/a") else 0
+                client.write("/job/a", value, both)
+                client.write("/job/b", value, both)
                 with contextlib.suppress(XenstoreError):
                     client.commit(both)
-                client.send(message(Type.READ, strings("/work/a")) * 3)
+                client.send(message(Type.READ, strings("/job/a")) * 3)
                 for _ in range(3):
                     client.reply()
 
@@ -1236,7 +1236,7 @@ class Load(Scene):
             self.assertEqual(watcher.event(), ("/keep/node", "kept"))
         self.assertFalse(keeper.exists("/ghost"))
         if keeper.exists("/work"):
-            self.assertEqual(keeper.read("/work/a"), keeper.read("/work/b"))
+            self.assertEqual(keeper.read("/job/a"), keeper.read("/job/b"))
         self.assertEqual(watcher.events, [])
         wait_until(lambda: count_fds(self.daemon.pid) == before, "the clients' descriptors closed")
         self.assert_alive()
