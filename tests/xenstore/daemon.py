@@ -1235,7 +1235,7 @@ class Load(Scene):
             keeper.commit(tx)
             self.assertEqual(watcher.event(), ("/keep/node", "kept"))
         self.assertFalse(keeper.exists("/ghost"))
-        if keeper.exists("/work"):
+        if keeper.exists("/job"):
             self.assertEqual(keeper.read("/job/a"), keeper.read("/job/b"))
         self.assertEqual(watcher.events, [])
         wait_until(lambda: count_fds(self.daemon.pid) == before, "the clients' descriptors closed")
