@@ -45,6 +45,14 @@ void hcall_domain_reset(struct hcall_domain *d)
     p2m_clear(&d->p2m);
     d->tot_pages = 0;
     d->orphans = 0;
+    d->max_gfn = 0;
+}
+
+void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count)
+{
+    if (count > 0 && base + count - 1 > d->max_gfn) {
+        d->max_gfn = base + count - 1;
+    }
 }
 
 int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
@@ -65,6 +73,23 @@ int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
         return rc;
     }
     d->tot_pages += count;
+    hcall_domain_mapped(d, first, count);
+    return 0;
+}
+
+int hcall_domain_take_ram(struct hcall_domain *d, gfn_t first, pages_t count)
+{
+    int rc;
+
+    if (first > P2M_GFNS || count > P2M_GFNS - first ||
+        p2m_count(&d->p2m, first, count, HCALL_P2M_RAM) != count) {
+        return -EINVAL;
+    }
+    rc = p2m_set(&d->p2m, first, count, HCALL_P2M_HOLE);
+    if (rc < 0) {
+        return rc;
+    }
+    d->tot_pages -= count;
     return 0;
 }
 

@@ -15,6 +15,7 @@ struct hcall_domain {
     /* Of tot_pages, those that populating a RAM gfn again has left without a gfn. */
     pages_t orphans;
     struct p2m p2m;
+    gfn_t max_gfn; /* the highest that was ever mapped */
 
     struct hcall_e820 *map;
     unsigned nr_map;
@@ -25,5 +26,8 @@ struct hcall_domain {
 
 /* More than the toolstack library ever sets. */
 #define HCALL_MAX_MAP_ENTRIES 128
+
+/* [base, base + count) has been mapped. */
+void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count);
 
 #endif

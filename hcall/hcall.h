@@ -133,6 +133,15 @@ void hcall_domain_reset(struct hcall_domain *d);
 int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count);
 
 /*
+ * hcall_domain_take_ram - the other way round: [first, first + count) becomes holes
+ * and its pages leave the domain.  The world is not asked to discard them.
+ *
+ * Returns 0; -EINVAL a gfn in the range is not RAM; -ENOMEM.  On failure nothing has
+ * changed.
+ */
+int hcall_domain_take_ram(struct hcall_domain *d, gfn_t first, pages_t count);
+
+/*
  * hcall_domain_set_memory_map - what XENMEM_memory_map will return.
  * @entries: copied; may be NULL when nr is 0
  * @nr:      number of entries, at most 128
@@ -199,6 +208,10 @@ const char *hcall_domain_check(const struct hcall_domain *d);
  *       -EINVAL start_extent is not 0; -EFAULT argument unreadable;
  *       -ESRCH no such domain; -EPERM another domain than the caller
  *       (only dom0, id 0, is known to exist besides d)
+ *   XENMEM_maximum_gpfn          the highest gfn that was ever mapped, 0 if none was
+ *       the same errors
+ *   XENMEM_set_pod_target, XENMEM_get_pod_target
+ *       -EPERM always, as only the control domain may; -EFAULT and -ESRCH before that
  *   XENMEM_memory_map            0
  *       -EFAULT argument or buffer not accessible; -ENOSYS no map was set, or
  *       start_extent is not 0

@@ -53,6 +53,9 @@ struct e820_entry {
     uint32_t type;
 } __attribute__((packed));
 
+/* In 32 bits it ends without padding; the fields are where they are in 64. */
+#define COMPAT_POD_TARGET_SIZE 36
+
 #define ASSERT_FIELD(type, field, offset, size)                                                    \
     _Static_assert(offsetof(struct type, field) == (offset) &&                                     \
                        sizeof(((struct type *)NULL)->field) == (size),                             \
@@ -73,6 +76,8 @@ _Static_assert(sizeof(struct compat_memory_reservation) == 20,
                "size of memory_reservation, 32-bit");
 ASSERT_FIELD(xen_memory_domain, domid, 0, 2);
 _Static_assert(sizeof(struct xen_memory_domain) == 2, "size of memory_domain");
+ASSERT_FIELD(xen_pod_target, domid, 32, 2);
+_Static_assert(sizeof(struct xen_pod_target) == 40, "size of pod_target");
 ASSERT_FIELD(xen_memory_map, nr_entries, 0, 4);
 ASSERT_FIELD(xen_memory_map, buffer, 8, 8);
 _Static_assert(sizeof(struct xen_memory_map) == 16, "size of memory_map");
@@ -374,6 +379,7 @@ static bool populate_extent(const struct call *call, const struct reservation *r
     /* The page that was there stays the domain's, though no gfn leads to it. */
     d->orphans += replaced;
     d->tot_pages += count;
+    hcall_domain_mapped(d, base, count);
     ranges_add(ranges, base, count);
     return true;
 }
@@ -389,8 +395,8 @@ static long populate_physmap(const struct call *call)
     return do_reservation(call, &op);
 }
 
-/* Both queries: a counter of the domain that the structure names. */
-static long query(const struct call *call, const pages_t *counter)
+/* The queries: a number of the domain that the structure names. */
+static long query(const struct call *call, const uint64_t *number)
 {
     const struct hcall_domain *d = call->d;
     struct xen_memory_domain arg;
@@ -408,9 +414,29 @@ static long query(const struct call *call, const pages_t *counter)
         return rc;
     }
     d->ops.lock(d->world);
-    value = (long)*counter;
+    value = (long)*number;
     d->ops.unlock(d->world);
     return value;
+}
+
+/* Xen's p2m remembers the highest gfn it ever mapped; the answer never gets smaller. */
+static long maximum_gpfn(const struct call *call)
+{
+    return query(call, &call->d->max_gfn);
+}
+
+/* Only the control domain may ask: not even about itself may an ordinary one. */
+static long pod_target(const struct call *call)
+{
+    struct xen_pod_target arg;
+    int rc;
+
+    if (!copy_from_guest(call, &arg, call->arg,
+                         call->caller->compat ? COMPAT_POD_TARGET_SIZE : sizeof(arg))) {
+        return -EFAULT;
+    }
+    rc = check_domid(call, arg.domid);
+    return rc < 0 ? rc : -EPERM;
 }
 
 static long current_reservation(const struct call *call)
@@ -485,6 +511,9 @@ static long (*const handlers[MEMOP_CMD_MASK + 1])(const struct call *call) = {
     [XENMEM_maximum_reservation] = maximum_reservation,
     [XENMEM_populate_physmap] = populate_physmap,
     [XENMEM_memory_map] = memory_map,
+    [XENMEM_maximum_gpfn] = maximum_gpfn,
+    [XENMEM_set_pod_target] = pod_target,
+    [XENMEM_get_pod_target] = pod_target,
 };
 
 long hcall_memory_op(struct hcall_domain *d, const struct hcall_caller *caller, uint64_t cmd,

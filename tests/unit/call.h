@@ -14,6 +14,9 @@ enum {
     OP_MAXIMUM = 4,
     OP_POPULATE = 6,
     OP_MEMORY_MAP = 9,
+    OP_MAXIMUM_GPFN = 14,
+    OP_SET_POD_TARGET = 16,
+    OP_GET_POD_TARGET = 17,
 };
 #define START(extent) ((uint64_t)(extent) << 6)
 

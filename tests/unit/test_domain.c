@@ -186,6 +186,22 @@ static void check_notices_what_is_wrong(void **state)
     assert_non_null(hcall_domain_check(d));
 }
 
+static void what_was_built_can_be_taken(void **state)
+{
+    struct hcall_domain *d = *state;
+
+    assert_int_equal(hcall_domain_build_ram(d, 0x100, 0x100), 0);
+    assert_int_equal(hcall_domain_take_ram(d, 0xff, 2), -EINVAL);
+    assert_int_equal(hcall_domain_take_ram(d, P2M_GFNS - 1, 2), -EINVAL);
+    assert_int_equal(hcall_domain_tot_pages(d), 0x100);
+    assert_int_equal(hcall_domain_take_ram(d, 0x110, 0x10), 0);
+    assert_int_equal(hcall_domain_tot_pages(d), 0xf0);
+    assert_int_equal(hcall_domain_p2m(d, 0x10f, NULL), HCALL_P2M_RAM);
+    assert_int_equal(hcall_domain_p2m(d, 0x110, NULL), HCALL_P2M_HOLE);
+    assert_int_equal(hcall_domain_take_ram(d, 0x110, 1), -EINVAL);
+    assert_null(hcall_domain_check(d));
+}
+
 #define DOMAIN_TEST(f) cmocka_unit_test_setup_teardown(f, new_domain, free_domain)
 
 int main(void)
@@ -197,6 +213,7 @@ int main(void)
         DOMAIN_TEST(build_ram_in_the_largest_leaves),
         DOMAIN_TEST(build_ram_refuses_and_changes_nothing),
         DOMAIN_TEST(build_ram_without_memory_for_the_p2m),
+        DOMAIN_TEST(what_was_built_can_be_taken),
         DOMAIN_TEST(max_pages_may_fall_below_tot_pages),
         DOMAIN_TEST(reset_keeps_the_limit_and_the_map),
         DOMAIN_TEST(the_memory_map_is_bounded),
