@@ -20,9 +20,8 @@
 
 #define KIB_PER_PAGE (HCALL_PAGE_SIZE / 1024)
 
-/* What a domain owns beyond its RAM: ioreq server and special pages, from here to 0xfefff. */
-#define SPECIAL_FIRST 0xfeff0
-#define SPECIAL_PAGES 16
+/* An HVM domain's pages for ioreq servers, right below the special ones. */
+#define IOREQ_FIRST 0xfeff0
 
 /* libxl's LIBXL_MAXMEM_CONSTANT: max_pages is this much above the memory asked for. */
 #define MAXMEM_SLACK_KIB 1024
@@ -145,10 +144,25 @@ static void build_ram(XenBed *xb, gfn_t first, gfn_t end)
     }
 }
 
-/*
- * What Xen's builder gives an HVM domain: its RAM but for the VGA hole, and the
- * special pages; max_pages a little above.  The pages are there already.
- */
+/* RAM but for the VGA hole, special and ioreq pages. */
+static void build_hvm(XenBed *xb, gfn_t low_end)
+{
+    build_ram(xb, 0, VGA_HOLE_FIRST);
+    build_ram(xb, VGA_HOLE_END, low_end);
+    build_ram(xb, IOREQ_FIRST, SPECIAL_END);
+}
+
+/* RAM without a hole, ACPI tables, special pages. */
+static void build_pvh(XenBed *xb, gfn_t low_end)
+{
+    gfn_t acpi = PVH_ACPI >> HCALL_PAGE_SHIFT;
+
+    build_ram(xb, 0, low_end);
+    build_ram(xb, acpi, acpi + PVH_ACPI_PAGES);
+    build_ram(xb, SPECIAL_FIRST, SPECIAL_END);
+}
+
+/* What Xen's builder gives a domain; max_pages a little above.  The pages are there already. */
 void xenbed_domain_build(XenBed *xb)
 {
     X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
@@ -159,21 +173,45 @@ void xenbed_domain_build(XenBed *xb)
     hcall_domain_reset(xb->domain);
     hcall_domain_set_max_pages(xb->domain, (xb->memory / KiB + MAXMEM_SLACK_KIB) / KIB_PER_PAGE);
     trap_reset();
-    build_ram(xb, 0, VGA_HOLE_FIRST);
-    build_ram(xb, VGA_HOLE_END, low_end);
-    build_ram(xb, SPECIAL_FIRST, SPECIAL_FIRST + SPECIAL_PAGES);
+    if (xb->type == XENBED_TYPE_PVH) {
+        build_pvh(xb, low_end);
+    } else {
+        build_hvm(xb, low_end);
+    }
     build_ram(xb, GFN_4G, GFN_4G + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT));
+    xb->started = false;
 }
 
-/* The toolstack's map, as XENMEM_memory_map returns it: RAM above 1 MiB, in two pieces. */
+/*
+ * On Xen 4.17 a PVH domain owns a page more while it waits for its first start than
+ * afterwards.  Which one that is cannot be seen from outside: here it is the paging
+ * ring's, which is no use without a pager.
+ */
+void xenbed_domain_started(XenBed *xb)
+{
+    QEMU_LOCK_GUARD(&xb->lock);
+
+    if (!xb->started && xb->type == XENBED_TYPE_PVH) {
+        hcall_domain_take_ram(xb->domain, SPECIAL_FIRST, 1);
+    }
+    xb->started = true;
+}
+
+/* The toolstack's map, as XENMEM_memory_map returns it. */
 static int set_memory_map(XenBed *xb, X86MachineState *x86ms)
 {
-    const struct hcall_e820 map[] = {
-        {.addr = 1 * MiB, .size = x86ms->below_4g_mem_size - 1 * MiB, .type = 1},
-        {.addr = 4 * GiB, .size = x86ms->above_4g_mem_size, .type = 1},
-    };
+    struct hcall_e820 map[PVH_MAP_MAX];
+    unsigned n;
 
-    return hcall_domain_set_memory_map(xb->domain, map, x86ms->above_4g_mem_size ? 2 : 1);
+    if (xb->type == XENBED_TYPE_PVH) {
+        n = pvh_memory_map(map);
+    } else {
+        /* RAM above 1 MiB, in two pieces. */
+        map[0] = (struct hcall_e820){1 * MiB, x86ms->below_4g_mem_size - 1 * MiB, 1};
+        map[1] = (struct hcall_e820){4 * GiB, x86ms->above_4g_mem_size, 1};
+        n = x86ms->above_4g_mem_size ? 2 : 1;
+    }
+    return hcall_domain_set_memory_map(xb->domain, map, n);
 }
 
 bool xenbed_domain_init(XenBed *xb, Error **errp)

@@ -107,7 +107,7 @@ static bool set_identity(XenBed *xb, Error **errp)
            set_home_number("domid", xen_domid, errp) && set_home("vm", vm, GUEST_READS, errp) &&
            set(vm, "", GUEST_READS, errp) && set(name, xb->name, GUEST_READS, errp) &&
            set(id, text, GUEST_READS, errp) && set(tools, "", TOOLS, errp) &&
-           set(type, "hvm", TOOLS, errp);
+           set(type, XenbedType_str(xb->type), TOOLS, errp);
 }
 
 static bool set_cpus(Error **errp)

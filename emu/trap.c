@@ -92,7 +92,9 @@ static const TrapBlock *block_of_gfn(gfn_t gfn)
 
 bool trap_backable(gfn_t gfn)
 {
-    return block_of_gfn(gfn) && (gfn < VGA_HOLE_FIRST || gfn >= VGA_HOLE_END);
+    bool in_vga_hole = gfn >= VGA_HOLE_FIRST && gfn < VGA_HOLE_END;
+
+    return block_of_gfn(gfn) && (xenbed->type == XENBED_TYPE_PVH || !in_vga_hole);
 }
 
 /* Called for every device access and every TLB fill, from any thread. */

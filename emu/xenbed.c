@@ -19,6 +19,7 @@
 #include "hw/xen/xen.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
+#include "system/runstate.h"
 #include "system/system.h"
 #include "system/tcg.h"
 #include "xenbed/emu/xenbed.h"
@@ -34,6 +35,19 @@ static void xenbed_reset(void *opaque)
 
     xenbed_domain_build(xb);
     store_reset(xb);
+    if (xb->type == XENBED_TYPE_PVH) {
+        pvh_reset();
+    }
+    if (runstate_is_running()) {
+        xenbed_domain_started(xb);
+    }
+}
+
+static void run_state_changed(void *opaque, bool running, RunState state)
+{
+    if (running) {
+        xenbed_domain_started(opaque);
+    }
 }
 
 static void check_machine(XenBed *xb, Error **errp)
@@ -67,9 +81,11 @@ static void xenbed_machine_done(Notifier *n, void *unused)
     check_machine(xb, &err);
     if (!err) {
         xb->memory = current_machine->ram_size;
-        if (trap_init(&err) && xenbed_domain_init(xb, &err) && store_init(xb, &err)) {
+        if (trap_init(&err) && xenbed_domain_init(xb, &err) && store_init(xb, &err) &&
+            (xb->type != XENBED_TYPE_PVH || pvh_init(xb, &err))) {
             discard_manager_init(xb);
             qemu_register_reset(xenbed_reset, xb);
+            qemu_add_vm_change_state_handler(run_state_changed, xb);
             return;
         }
     }
@@ -121,6 +137,16 @@ static void set_xenstore(Object *obj, const char *value, Error **errp)
 {
     g_free(XENBED(obj)->xenstore);
     XENBED(obj)->xenstore = g_strdup(value);
+}
+
+static int get_type(Object *obj, Error **errp)
+{
+    return XENBED(obj)->type;
+}
+
+static void set_type(Object *obj, int value, Error **errp)
+{
+    XENBED(obj)->type = value;
 }
 
 static void get_domid(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
@@ -267,6 +293,9 @@ static void xenbed_class_init(ObjectClass *oc, void *data)
     object_class_property_add_str(oc, "name", get_name, set_name);
     object_class_property_set_description(oc, "name", "Name of the domain");
     add(oc, "domid", "uint16", get_domid, set_domid, "Id of the domain");
+    object_class_property_add_enum(oc, "domain-type", "XenbedType", &XenbedType_lookup, get_type,
+                                   set_type);
+    object_class_property_set_description(oc, "domain-type", "Type of the domain: hvm or pvh");
     add(oc, "memory", "size", get_memory, set_memory,
         "Memory the domain owns at start (default: all of -m)");
     add(oc, "xen-version", "uint32", get_xen_version, set_xen_version,

@@ -7,6 +7,7 @@
 #define XENBED_EMU_XENBED_H
 
 #include "exec/memory.h"
+#include "qapi/qapi-types-qom.h"
 #include "qom/object.h"
 #include "xenbed/emu/hooks.h"
 #include "xenbed/hcall/hcall.h"
@@ -26,6 +27,7 @@ struct XenBed {
     uint16_t domid;
     uint64_t memory; /* bytes; 0: all of the machine's RAM */
     char *xenstore;  /* path of the store's socket; NULL: none */
+    XenbedType type;
 
     /*
      * The hypervisor's view of the domain, and the lock around it and around
@@ -35,6 +37,7 @@ struct XenBed {
     QemuMutex lock;
     struct hcall_domain *domain;
     bool changed; /* this exclusive section changed what gfns are */
+    bool started; /* it has run since it was built */
 
     Notifier machine_done;
 };
@@ -55,6 +58,30 @@ uint32_t xen_tcg_version(void);
 /* domain.c: the world hcall/ sees. */
 bool xenbed_domain_init(XenBed *xb, Error **errp);
 void xenbed_domain_build(XenBed *xb);
+/* Its vCPUs run, for the first time or again. */
+void xenbed_domain_started(XenBed *xb);
+
+/* Special pages (store, console, those for a device model), and where they end. */
+#define SPECIAL_FIRST 0xfeff8
+#define SPECIAL_END 0xff000
+
+/*
+ * pvh.c: a domain that starts without firmware.  init comes before the machine's first
+ * reset, reset after that of devices and vCPUs.  The ACPI pages are the builder's.
+ */
+#define PVH_ACPI 0xfc000000
+#define PVH_ACPI_PAGES 9
+#define PVH_RSDP (PVH_ACPI + 0x8000)
+/* The I/O ports of power management. */
+#define PVH_PM_BASE 0x600
+bool pvh_init(XenBed *xb, Error **errp);
+void pvh_reset(void);
+#define PVH_MAP_MAX 6
+/* Fills in the map, PVH_MAP_MAX entries at most; returns how many. */
+unsigned pvh_memory_map(struct hcall_e820 *map);
+
+/* acpi.c: the tables in a PVH domain's ACPI pages. */
+void acpi_init(void);
 
 /* trap.c: backing and trap map.  All but trap_init need xb->lock. */
 bool trap_init(Error **errp);

@@ -23,10 +23,13 @@
 #define END_MS 2000
 
 static gboolean attach;
+static gboolean paused;
 
 static const GOptionEntry options[] = {
     {"console", 'c', G_OPTION_FLAG_NONE, G_OPTION_ARG_NONE, &attach,
      "Attach to the domain's console, from its first line on", NULL},
+    {"paused", 'p', G_OPTION_FLAG_NONE, G_OPTION_ARG_NONE, &paused,
+     "Leave the domain paused: xenbed unpause starts it", NULL},
     G_OPTION_ENTRY_NULL,
 };
 
@@ -162,7 +165,7 @@ static bool let_run(const Domain *domain, GSocketConnection **console, GError **
     if (attach && !(*console = console_open(domain, error))) {
         return false;
     }
-    return domctl_unpause(qmp, error);
+    return paused || domctl_unpause(qmp, error);
 }
 
 /* Sets *error, which the other end of a broken connection knows better, to QEMU's own words. */
@@ -250,7 +253,12 @@ const struct command cmd_create = {
         "  vcpus              1 to 8 (default 1)\n"
         "  kernel, ramdisk    files\n"
         "  extra              added to the kernel's command line; cmdline is used in its place\n"
-        "  type               \"hvm\"\n"
+        "  type               \"hvm\" (default), or \"pvh\": the kernel, an ELF file with a PVH "
+        "entry,\n"
+        "                     starts without firmware\n"
+        "  on_poweroff        \"destroy\" (default) or \"preserve\": what becomes of a domain that "
+        "has\n"
+        "                     shut down\n"
         "  device_model_args  [ \"...\" ]: more arguments for QEMU\n\n"
         "Environment: XENBED_QEMU is the QEMU to start.",
     .options = options,

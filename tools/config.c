@@ -30,6 +30,7 @@ struct key {
 static const struct key keys[] = {
     KEY(name, .kind = STRING),
     KEY(type, .kind = STRING),
+    KEY(on_poweroff, .kind = STRING),
     KEY(kernel, .kind = STRING),
     KEY(ramdisk, .kind = STRING),
     KEY(extra, .kind = STRING),
@@ -237,6 +238,18 @@ static bool read_assignments(GScanner *scanner, Config *config, GError **error)
     return ok;
 }
 
+/* *VALUE must be one of two words; the first is the default. */
+static bool check_choice(const char *path, const char *key, char **value, const char *first,
+                         const char *second, GError **error)
+{
+    if (!*value) {
+        *value = g_strdup(first);
+    }
+    return g_str_equal(*value, first) || g_str_equal(*value, second) ||
+           fail(error, "%s: %s: \"%s\" is not supported, only \"%s\" and \"%s\" are", path, key,
+                *value, first, second);
+}
+
 /* What concerns more than one value, and defaults. */
 static bool check(Config *config, const char *path, GError **error)
 {
@@ -247,9 +260,13 @@ static bool check(Config *config, const char *path, GError **error)
         g_prefix_error(error, "%s: name: ", path);
         return false;
     }
-    if (config->type && !g_str_equal(config->type, "hvm")) {
-        return fail(error, "%s: type: \"%s\" is not supported, only \"hvm\" is", path,
-                    config->type);
+    if (!check_choice(path, "type", &config->type, "hvm", "pvh", error) ||
+        !check_choice(path, "on_poweroff", &config->on_poweroff, "destroy", "preserve", error)) {
+        return false;
+    }
+    if (g_str_equal(config->type, "pvh") && !config->kernel) {
+        return fail(
+            error, "%s: kernel: missing, a PVH domain has no firmware to start it otherwise", path);
     }
     if (!config->memory) {
         return fail(error, "%s: memory: missing", path);
@@ -302,6 +319,7 @@ void config_free(Config *config)
 {
     g_free(config->name);
     g_free(config->type);
+    g_free(config->on_poweroff);
     g_free(config->kernel);
     g_free(config->ramdisk);
     g_free(config->extra);

@@ -10,8 +10,9 @@
 
 typedef struct Config {
     char *name;
-    char *type;
-    char *kernel; /* these four may be NULL */
+    char *type;        /* "hvm" or "pvh" */
+    char *on_poweroff; /* "destroy" or "preserve" */
+    char *kernel;      /* these four may be NULL */
     char *ramdisk;
     char *extra;
     char *cmdline;          /* instead of extra */

@@ -146,6 +146,11 @@ bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error)
     return set_property(qmp, "max-pages", int_node(max_pages), error);
 }
 
+bool domctl_pause(Qmp *qmp, GError **error)
+{
+    return run(qmp, "stop", error);
+}
+
 bool domctl_unpause(Qmp *qmp, GError **error)
 {
     return run(qmp, "cont", error);

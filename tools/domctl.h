@@ -30,7 +30,8 @@ bool domctl_get_info(Qmp *qmp, struct dominfo *info, GError **error);
 
 bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error);
 
-/* Lets a domain run that was started paused. */
+/* Stops a domain's vCPUs, and lets them run again or for the first time. */
+bool domctl_pause(Qmp *qmp, GError **error);
 bool domctl_unpause(Qmp *qmp, GError **error);
 
 /* Ends QEMU. */

@@ -9,6 +9,9 @@
 /* Where Debian has SeaBIOS and QEMU's option ROMs. */
 #define FIRMWARE_FOLDERS "/usr/share/seabios", "/usr/share/qemu"
 
+/* On Xen a PVH domain's RAM below 4 GiB ends at 0xfc000000. */
+#define PVH_MMIO_HOLE "max-ram-below-4g=4032M"
+
 char *qemu_path(void)
 {
     const char *chosen = g_getenv("XENBED_QEMU");
@@ -73,15 +76,20 @@ static char *option_path(const Domain *domain, const char *file)
 
 static void add_machine(GPtrArray *arguments, const Domain *domain, const Config *config)
 {
-    static const char *const fixed[] = {
-        "-machine", "pc",   "-nodefaults", "-display", "none",
-        "-vga",     "none", "-nic",        "none",     "-no-user-config"};
+    static const char *const fixed[] = {"-nodefaults", "-display", "none", "-vga",
+                                        "none",        "-nic",     "none", "-no-user-config"};
     static const char *const firmware[] = {FIRMWARE_FOLDERS};
     g_autofree char *xenstore = option_path(domain, DOMAIN_XENSTORE_SOCKET);
+    bool pvh = g_str_equal(config->type, "pvh");
 
     add_pair(arguments, "-accel", "tcg,thread=multi");
-    add_option(arguments, "-object", "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s", domain->name,
-               domain->domid, xenstore);
+    add_option(arguments, "-object",
+               "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s,domain-type=%s", domain->name,
+               domain->domid, xenstore, config->type);
+    add_pair(arguments, "-machine", pvh ? "pc," PVH_MMIO_HOLE : "pc");
+    if (g_str_equal(config->on_poweroff, "preserve")) {
+        add(arguments, "-no-shutdown");
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
         add(arguments, fixed[i]);
     }

@@ -44,6 +44,8 @@ bison             command bison
 git               command git
 cpio              command cpio
 xz-utils          command xz
+lz4               command lz4
+zstd              command zstd
 dpkg-dev          command dpkg-source
 busybox-static    command busybox
 seabios           file    /usr/share/seabios/bios-256k.bin

@@ -64,6 +64,19 @@ def kernel(version='6.1'):
     raise NotAvailable(f'Linux {version}: {got.stderr.strip().splitlines()[-1]}')
 
 
+@functools.cache
+def vmlinux(version='6.1'):
+    """Path of the same kernel as an ELF file, which is what starts as PVH."""
+    packed = Path(kernel(version))
+    elf = TOP / 'build/images' / packed.name.replace('vmlinuz', 'vmlinux')
+    if not elf.exists() or elf.stat().st_mtime < packed.stat().st_mtime:
+        got = subprocess.run([TOP / 'images/extract-vmlinux.sh', packed, elf], text=True,
+                             stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if got.returncode != 0:
+            raise NotAvailable(f'Linux {version} as ELF: {got.stderr.strip()}')
+    return str(elf)
+
+
 def kernel_versions():
     return ['given'] if os.environ.get('XENBED_KERNEL') else list(KERNELS)
 
@@ -213,7 +226,7 @@ class Guest(Shell):
     """
 
     def __init__(self, kernel_path, name='guest', memory=1024, vcpus=1, extra='console=hvc0 quiet',
-                 device_model_args=()):
+                 device_model_args=(), **more):
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix='xb-', dir='/tmp'))
         self.environment = {**os.environ, 'XDG_RUNTIME_DIR': str(self.folder)}
@@ -222,7 +235,7 @@ class Guest(Shell):
         self.pid = None
         settings = {
             'name': name, 'memory': memory, 'vcpus': vcpus, 'kernel': str(kernel_path),
-            'ramdisk': str(INITRAMFS), 'extra': extra,
+            'ramdisk': str(INITRAMFS), 'extra': extra, **more,
         }
         if device_model_args:
             settings['device_model_args'] = list(device_model_args)

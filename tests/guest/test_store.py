@@ -20,7 +20,7 @@ from harness import Guest, MIB_KIB
 from wire import Type
 
 HOME = '/local/domain/1'
-RING = 0xfeff9000  # where QEMU has the ring page
+RING = 0xfeffc000  # where QEMU has the ring page
 RSP_CONS, RSP_PROD, SERVER_FEATURES, CONNECTION, ERROR = 2056, 2060, 2064, 2068, 2072
 ERROR_RINGIDX = 2
 GET_DOMAIN_PATH = 10

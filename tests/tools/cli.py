@@ -123,7 +123,7 @@ class Usage(Scene):
         out, _ = self.xenbed("--help")
         commands = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
         self.assertEqual(
-            commands, ["create", "list", "mem-set", "console", "shutdown", "destroy", "info"]
+            commands, ["create", "list", "mem-set", "console", "pause", "unpause", "shutdown", "destroy", "info"]
         )
         for command in commands:
             out, _ = self.xenbed(command, "--help")
@@ -170,6 +170,14 @@ class Refusals(Scene):
             maxmem=2048,
         )
         self.assert_refused("FILE:4: vcpus: must be 1 to 8", vcpus=9)
+        self.assert_refused(
+            "FILE: kernel: missing, a PVH domain has no firmware to start it otherwise",
+            type="pvh", kernel=None,
+        )
+        self.assert_refused(
+            'FILE: on_poweroff: "rest" is not supported, only "destroy" and "preserve" are',
+            on_poweroff="rest",
+        )
         self.assert_refused("FILE:2: memory: expected a number", memory="lots")
 
     def test_files(self):
@@ -243,6 +251,8 @@ class Refusals(Scene):
             ["list", "nobody"],
             ["info", "nobody"],
             ["console", "nobody"],
+            ["pause", "nobody"],
+            ["unpause", "nobody"],
             ["shutdown", "nobody"],
             ["destroy", "nobody"],
             ["mem-set", "nobody", "500"],
@@ -282,7 +292,7 @@ class Life(Scene):
         xenstore = str(self.runtime / "guest/xenstore.sock").replace(",", ",,")
         for option, value in {
             "-accel": "tcg,thread=multi",
-            "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore}",
+            "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore},domain-type=hvm",
             "-m": "1024M",
             "-smp": "3",
             "-device": "xen-console,chardev=console",
@@ -368,6 +378,14 @@ class Life(Scene):
         )
         self.xenbed("destroy", "guest")
         self.assert_nothing_left()
+
+    def test_pause(self):
+        self.xenbed("create", "-p", self.describe())
+        self.assertEqual(self.info()["state"], "--p---")
+        self.xenbed("unpause", "guest")
+        self.assertEqual(self.info()["state"], "r-----")
+        self.xenbed("pause", "guest")
+        self.assertEqual(self.info()["state"], "--p---")
 
     def test_shutdown(self):
         self.create()

@@ -179,6 +179,8 @@ def run_command(domain, console, command, arguments):
             raise ValueError("it will not run")
         domain.status = "running"
         console.boot()
+    elif command == "stop":
+        domain.status = "paused"
     elif command == "qom-get":
         return domain.get(arguments["property"])
     elif command == "qom-set":

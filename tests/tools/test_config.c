@@ -185,7 +185,7 @@ static void test_checks(void **state)
                    "guest.cfg: memory: less than maxmem needs populate-on-demand, which this "
                    "version does not have");
     assert_refused("name='g'\nmemory=256\ntype='pv'\n",
-                   "guest.cfg: type: \"pv\" is not supported, only \"hvm\" is");
+                   "guest.cfg: type: \"pv\" is not supported, only \"hvm\" and \"pvh\" are");
     assert_refused("name='17'\nmemory=1\n",
                    "guest.cfg: name: \"17\" is a number, which would be a domain id");
     for (const char *const *name =

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+A PVH domain starts as on Xen: at its kernel's entry point, without firmware, with the
+memory map and the pages Xen's builder gives it.
+"""
+
+import unittest
+
+import harness
+from harness import Guest, MIB_KIB, PAGE_KIB
+
+MIB_PAGES = MIB_KIB // PAGE_KIB
+
+
+class Linux:
+    """An unmodified kernel, the ELF file inside its bzImage, balloons as PVH."""
+
+    version = None
+
+    def balloon(self, vcpus):
+        with Guest(harness.vmlinux(self.version), memory=512, vcpus=vcpus, type='pvh') as guest:
+            self.assertIn('on Xen PVH', guest.ask('dmesg | grep "Booting .*kernel on"'))
+            self.assertEqual(guest.ask('nproc'), str(vcpus))
+            self.assertEqual(guest.info()['tot_pages'], 512 * MIB_PAGES + 16)
+            guest.mem_set(256)
+            self.assertEqual(guest.info()['tot_pages'], 256 * MIB_PAGES + 16)
+            guest.mem_set(512)
+            self.assertEqual(guest.info()['tot_pages'], 512 * MIB_PAGES + 16)
+            self.assertEqual(guest.trouble(), [])
+            guest.power_off()
+
+    def test_1_vcpu(self):
+        self.balloon(1)
+
+    def test_2_vcpus(self):
+        self.balloon(2)
+
+
+class Linux6_1(Linux, unittest.TestCase):
+    version = '6.1'
+
+
+class Linux6_12(Linux, unittest.TestCase):
+    version = '6.12'
+
+
+class Start(unittest.TestCase):
+
+    def test_map_and_reboot(self):
+        """RAM from 0 to its end without a hole, ACPI tables, special pages; and again after a reboot."""
+        with Guest(harness.vmlinux(), memory=256, type='pvh') as guest:
+            for _ in range(2):
+                lines = guest.ask('dmesg | grep BIOS-e820').splitlines()
+                # Linux itself takes what a PC has at 640 KiB out, and joins what is alike.
+                self.assertEqual([line.split('[mem ')[1] for line in lines], [
+                    '0x0000000000000000-0x000000000009ffff] usable',
+                    '0x00000000000a0000-0x00000000000fffff] reserved',
+                    '0x0000000000100000-0x000000000fffffff] usable',
+                    '0x00000000fc000000-0x00000000fc00803f] ACPI data',
+                    '0x00000000feff8000-0x00000000feffffff] reserved',
+                ])
+                boots = guest.console.log_text().count(harness.READY)
+                with guest.store() as store:
+                    store.write('/local/domain/1/control/shutdown', 'reboot')
+                harness.wait_for(lambda n=boots: guest.console.log_text().count(harness.READY) > n,
+                                 'reboot', harness.BOOT_SECONDS)
+                guest.console.wait_ready()
+                self.assertEqual(guest.info()['tot_pages'], 256 * MIB_PAGES + 16)
+
+    def test_refusals(self):
+        for kernel, line in (
+                (harness.kernel(), 'domain-type=pvh needs an uncompressed ELF kernel with a PVH entry'),
+                (str(harness.XENBED), 'PVH')):
+            guest = Guest(kernel, memory=256, type='pvh')
+            with self.assertRaisesRegex(harness.GuestError, line):
+                guest.__enter__()
+
+
+if __name__ == '__main__':
+    unittest.main()
