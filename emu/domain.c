@@ -131,6 +131,22 @@ bool xenbed_memory_op(X86CPU *cpu, struct kvm_xen_exit *exit)
     return true;
 }
 
+/*
+ * Only the count follows.  The guest cannot see the page behind the one that was mapped,
+ * and giving it back to the host would need an exclusive section, which nobody may enter
+ * who has the BQL, as we do.
+ */
+int xenbed_mapped_over(uint64_t gfn, int rc)
+{
+    if (rc == 0 && xenbed && xenbed->domain) {
+        QEMU_LOCK_GUARD(&xenbed->lock);
+
+        /* Fails where there was no RAM, or no memory to say so: then the domain keeps its page. */
+        hcall_domain_take_ram(xenbed->domain, gfn, 1);
+    }
+    return rc;
+}
+
 /* --- The builder ----------------------------------------------------------- */
 
 static void build_ram(XenBed *xb, gfn_t first, gfn_t end)
@@ -179,22 +195,6 @@ void xenbed_domain_build(XenBed *xb)
         build_hvm(xb, low_end);
     }
     build_ram(xb, GFN_4G, GFN_4G + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT));
-    xb->started = false;
-}
-
-/*
- * On Xen 4.17 a PVH domain owns a page more while it waits for its first start than
- * afterwards.  Which one that is cannot be seen from outside: here it is the paging
- * ring's, which is no use without a pager.
- */
-void xenbed_domain_started(XenBed *xb)
-{
-    QEMU_LOCK_GUARD(&xb->lock);
-
-    if (!xb->started && xb->type == XENBED_TYPE_PVH) {
-        hcall_domain_take_ram(xb->domain, SPECIAL_FIRST, 1);
-    }
-    xb->started = true;
 }
 
 /* The toolstack's map, as XENMEM_memory_map returns it. */

@@ -50,6 +50,12 @@ bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len);
 /* False: not answered (there is no emulated domain). */
 bool xenbed_memory_op(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
+/*
+ * A page of the hypervisor's own has been mapped at gfn, if rc is 0: RAM that was there
+ * leaves the domain.  Returns rc.
+ */
+int xenbed_mapped_over(uint64_t gfn, int rc);
+
 /* --- xenstore.c: QEMU's xenstore ------------------------------------------ */
 
 struct XenstoreImplState;

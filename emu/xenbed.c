@@ -19,7 +19,6 @@
 #include "hw/xen/xen.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
-#include "system/runstate.h"
 #include "system/system.h"
 #include "system/tcg.h"
 #include "xenbed/emu/xenbed.h"
@@ -37,16 +36,6 @@ static void xenbed_reset(void *opaque)
     store_reset(xb);
     if (xb->type == XENBED_TYPE_PVH) {
         pvh_reset();
-    }
-    if (runstate_is_running()) {
-        xenbed_domain_started(xb);
-    }
-}
-
-static void run_state_changed(void *opaque, bool running, RunState state)
-{
-    if (running) {
-        xenbed_domain_started(opaque);
     }
 }
 
@@ -85,7 +74,6 @@ static void xenbed_machine_done(Notifier *n, void *unused)
             (xb->type != XENBED_TYPE_PVH || pvh_init(xb, &err))) {
             discard_manager_init(xb);
             qemu_register_reset(xenbed_reset, xb);
-            qemu_add_vm_change_state_handler(run_state_changed, xb);
             return;
         }
     }

@@ -37,7 +37,6 @@ struct XenBed {
     QemuMutex lock;
     struct hcall_domain *domain;
     bool changed; /* this exclusive section changed what gfns are */
-    bool started; /* it has run since it was built */
 
     Notifier machine_done;
 };
@@ -58,8 +57,6 @@ uint32_t xen_tcg_version(void);
 /* domain.c: the world hcall/ sees. */
 bool xenbed_domain_init(XenBed *xb, Error **errp);
 void xenbed_domain_build(XenBed *xb);
-/* Its vCPUs run, for the first time or again. */
-void xenbed_domain_started(XenBed *xb);
 
 /* Special pages (store, console, those for a device model), and where they end. */
 #define SPECIAL_FIRST 0xfeff8
