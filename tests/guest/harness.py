@@ -4,6 +4,7 @@ Guests for tests, demo and benchmarks: start one, type into its console, read wh
 guest, hypervisor and host say about its memory, and leave nothing behind.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -239,7 +240,8 @@ class Guest(Shell):
         }
         if device_model_args:
             settings['device_model_args'] = list(device_model_args)
-        self.config.write_text(''.join(f'{key} = {json.dumps(value)}\n' for key, value in settings.items()))
+        self.config.write_text(''.join(f'{key} = {json.dumps(value)}\n' for key, value in settings.items()
+                                       if value is not None))
 
     def __enter__(self):
         try:
@@ -248,6 +250,16 @@ class Guest(Shell):
             self.__exit__(*sys.exc_info())
             raise
         return self
+
+    @contextlib.contextmanager
+    def prepared(self, *options):
+        """The domain as `xenbed create OPTIONS` leaves it; nobody waits for a shell in it."""
+        try:
+            self.xenbed('create', *options, str(self.config))
+            self.pid = self.info()['pid']
+            yield self
+        finally:
+            self.__exit__(None, None, None)
 
     def __exit__(self, kind, value, trace):
         if kind is not None:
