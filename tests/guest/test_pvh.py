@@ -68,12 +68,21 @@ class Start(unittest.TestCase):
                 self.assertEqual(guest.info()['tot_pages'], 256 * MIB_PAGES + 16)
 
     def test_refusals(self):
-        for kernel, line in (
-                (harness.kernel(), 'domain-type=pvh needs an uncompressed ELF kernel with a PVH entry'),
-                (str(harness.XENBED), 'PVH')):
-            guest = Guest(kernel, memory=256, type='pvh')
+        no_entry = 'domain-type=pvh needs an uncompressed ELF kernel with a PVH entry'
+        for kernel, arguments, line in (
+                (harness.kernel(), [], no_entry),
+                # QEMU itself wants the note, too, and says so first.
+                (str(harness.XENBED), [], 'PVH ELF Note'),
+                (harness.vmlinux(), ['-machine', 'q35'], 'domain-type=pvh needs -machine pc')):
             with self.assertRaisesRegex(harness.GuestError, line):
-                guest.__enter__()
+                with Guest(kernel, memory=256, type='pvh', device_model_args=arguments):
+                    pass
+
+    def test_too_small(self):
+        """Kernel and ramdisk must fit."""
+        with self.assertRaisesRegex(harness.GuestError, 'need [0-9]+ KiB, the domain has 32768'):
+            with Guest(harness.vmlinux(), memory=32, type='pvh'):
+                pass
 
 
 if __name__ == '__main__':
