@@ -24,8 +24,8 @@ struct hcall_domain {
     void *world;
 };
 
-/* More than the toolstack library ever sets. */
-#define HCALL_MAX_MAP_ENTRIES 128
+/* Xen's own limit. */
+#define HCALL_MAX_MAP_ENTRIES 1024
 
 /* [base, base + count) has been mapped. */
 void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count);

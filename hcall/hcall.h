@@ -80,6 +80,9 @@ struct hcall_ops {
 
     /* One line for the Xen console, without "(XEN) " and without newline. */
     void (*log)(void *world, const char *line);
+
+    /* One above the highest frame of the host's RAM. */
+    uint64_t max_page;
 };
 
 /* Who makes a hypercall. */
@@ -144,9 +147,9 @@ int hcall_domain_take_ram(struct hcall_domain *d, gfn_t first, pages_t count);
 /*
  * hcall_domain_set_memory_map - what XENMEM_memory_map will return.
  * @entries: copied; may be NULL when nr is 0
- * @nr:      number of entries, at most 128
+ * @nr:      number of entries, at most 1024
  *
- * Returns 0; -EINVAL nr > 128; -ENOMEM.
+ * Returns 0; -EINVAL nr > 1024; -ENOMEM.
  */
 int hcall_domain_set_memory_map(struct hcall_domain *d, const struct hcall_e820 *entries,
                                 unsigned nr);
@@ -196,25 +199,51 @@ const char *hcall_domain_check(const struct hcall_domain *d);
  * Called without the domain's lock, outside any exclusive section.  Returns
  * what the guest gets in its result register:
  *
- *   XENMEM_decrease_reservation, XENMEM_populate_physmap
+ *   XENMEM_increase_reservation, XENMEM_decrease_reservation, XENMEM_populate_physmap
  *       the index of the first extent that was not done, start_extent
  *       included; never an error.  Whatever fails (structure or list
  *       unreadable, nr_extents above 2^26 - 1, unknown or foreign domid, order
  *       above 9, bad flags, a hole to decrease, a page too many to populate)
  *       only stops it there.  A list that faults in the middle, or an extent
- *       that fails, leaves what came before it done.
+ *       that fails, leaves what came before it done.  Increased pages are
+ *       counted, and no gfn leads to them
+ *   XENMEM_exchange              0 when nothing is left to do
+ *       -EINVAL start_extent is not 0, numbers that do not fit together, bad
+ *       flags, or the first gfn is a hole; -EFAULT; -EPERM order above 9, or
+ *       dom0; -ESRCH; -EOPNOTSUPP the first gfn is RAM
+ *   XENMEM_maximum_ram_page      ops.max_page
+ *       -EINVAL start_extent is not 0
  *   XENMEM_current_reservation   tot_pages
  *   XENMEM_maximum_reservation   max_pages
+ *   XENMEM_maximum_gpfn          the highest gfn that was ever mapped, 0 if none was
  *       -EINVAL start_extent is not 0; -EFAULT argument unreadable;
  *       -ESRCH no such domain; -EPERM another domain than the caller
  *       (only dom0, id 0, is known to exist besides d)
- *   XENMEM_maximum_gpfn          the highest gfn that was ever mapped, 0 if none was
- *       the same errors
- *   XENMEM_set_pod_target, XENMEM_get_pod_target
- *       -EPERM always, as only the control domain may; -EFAULT and -ESRCH before that
+ *   XENMEM_remove_from_physmap   0; the page stays the domain's, without a gfn
+ *       the same errors; -ENOENT the gfn is a hole; -ENOMEM no memory for the p2m
  *   XENMEM_memory_map            0
  *       -EFAULT argument or buffer not accessible; -ENOSYS no map was set, or
  *       start_extent is not 0
+ *   XENMEM_set_memory_map        0
+ *       -ENOSYS start_extent is not 0; -EFAULT; -EINVAL more than 1024 entries;
+ *       -ESRCH; -EPERM; -ENOMEM
+ *   XENMEM_get_sharing_freed_pages, XENMEM_get_sharing_shared_pages
+ *       0, as no page is shared; -ENOSYS start_extent is not 0
+ *   XENMEM_reserved_device_memory_map  0, and no entries: there is no IOMMU
+ *       -EINVAL start_extent is not 0, or unknown flags; -EFAULT
+ *
+ * and, for an ordinary domain, always an error:
+ *
+ *   XENMEM_machine_memory_map    -EPERM; -ENOSYS start_extent is not 0
+ *   XENMEM_set_pod_target, XENMEM_get_pod_target
+ *       -EPERM; -EFAULT and -ESRCH come before that
+ *   XENMEM_claim_pages           -ENOSYS 32-bit caller; -EINVAL start_extent,
+ *       list, order or flags are not 0, or no such domain, which DOMID_SELF is
+ *       here; -EFAULT; -EPERM
+ *   XENMEM_get_vnumainfo         -EOPNOTSUPP; before that -EINVAL start_extent
+ *       or padding is not 0, -EFAULT, -ESRCH, -EPERM
+ *   XENMEM_acquire_resource      -EPERM; before that -EFAULT, -EINVAL padding is
+ *       not 0 or frames end above 2^32, -ESRCH
  *   anything else                -ENOSYS
  *
  * Two things differ from Xen.  Lists are read ahead, as much as one exclusive

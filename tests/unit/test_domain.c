@@ -149,14 +149,14 @@ static void reset_keeps_the_limit_and_the_map(void **state)
 static void the_memory_map_is_bounded(void **state)
 {
     struct hcall_domain *d = *state;
-    static const struct hcall_e820 map[129];
+    static const struct hcall_e820 map[1025];
 
-    assert_int_equal(hcall_domain_set_memory_map(d, map, 129), -EINVAL);
-    assert_int_equal(hcall_domain_set_memory_map(d, map, 128), 0);
+    assert_int_equal(hcall_domain_set_memory_map(d, map, 1025), -EINVAL);
+    assert_int_equal(hcall_domain_set_memory_map(d, map, 1024), 0);
     oom_after(0);
     assert_int_equal(hcall_domain_set_memory_map(d, map, 1), -ENOMEM);
     assert_true(oom_stop());
-    assert_int_equal(d->nr_map, 128);
+    assert_int_equal(d->nr_map, 1024);
     assert_int_equal(hcall_domain_set_memory_map(d, NULL, 0), 0);
 }
 
