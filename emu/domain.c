@@ -217,9 +217,11 @@ static int set_memory_map(XenBed *xb, X86MachineState *x86ms)
 bool xenbed_domain_init(XenBed *xb, Error **errp)
 {
     X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
+    struct hcall_ops ops = world_ops;
 
     qemu_mutex_init(&xb->lock);
-    xb->domain = hcall_domain_new(xb->domid, 0, &world_ops, xb);
+    ops.max_page = sysconf(_SC_PHYS_PAGES);
+    xb->domain = hcall_domain_new(xb->domid, 0, &ops, xb);
     if (!xb->domain || set_memory_map(xb, x86ms)) {
         error_setg(errp, "xenbed: domain %u: out of memory", xb->domid);
         return false;
