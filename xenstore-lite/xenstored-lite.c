@@ -544,11 +544,12 @@ static void handle_signals(void)
 
 int main(int argc, char **argv)
 {
+    g_auto(GStrv) own_arguments = g_strdupv(argv + 1);
     struct daemon d = {.listener = -1, .dump = -1};
     int ready = -1;
     bool good;
 
-    d.own_arguments = g_strdupv(argv + 1);
+    d.own_arguments = own_arguments;
     if (!parse(&argc, &argv)) {
         return EXIT_USAGE;
     }
@@ -575,5 +576,7 @@ int main(int argc, char **argv)
     xsl_server_free(d.server);
     xsl_store_free(d.store);
     remove_files(&d);
+    g_free(d.program);
+    g_strfreev(d.arguments);
     return good ? 0 : EXIT_FAILED;
 }
