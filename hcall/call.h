@@ -82,6 +82,7 @@ long xenmem_current_reservation(const struct call *call);
 long xenmem_maximum_reservation(const struct call *call);
 long xenmem_maximum_gpfn(const struct call *call);
 long xenmem_pod_target(const struct call *call);
+long xenmem_machphys_compat_mfn_list(const struct call *call);
 long xenmem_sharing_counter(const struct call *call);
 long xenmem_claim_pages(const struct call *call);
 long xenmem_get_vnumainfo(const struct call *call);

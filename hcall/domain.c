@@ -24,6 +24,7 @@ struct hcall_domain *hcall_domain_new(uint16_t domid, pages_t max_pages,
         return NULL;
     }
     d->domid = domid;
+    d->version = UINT32_MAX;
     d->ops = *ops;
     d->world = world;
     hcall_domain_set_max_pages(d, max_pages);
@@ -118,6 +119,11 @@ void hcall_domain_set_max_pages(struct hcall_domain *d, pages_t max_pages)
 {
     /* Xen's counter has 32 bits; all ones is how "no limit" reads. */
     d->max_pages = max_pages < UINT32_MAX ? max_pages : UINT32_MAX;
+}
+
+void hcall_domain_set_version(struct hcall_domain *d, uint32_t version)
+{
+    d->version = version;
 }
 
 uint16_t hcall_domain_id(const struct hcall_domain *d)

@@ -10,6 +10,7 @@
 
 struct hcall_domain {
     uint16_t domid;
+    uint32_t version; /* of Xen */
     pages_t max_pages;
     pages_t tot_pages;
     /* Of tot_pages, those that populating a RAM gfn again has left without a gfn. */
@@ -23,6 +24,9 @@ struct hcall_domain {
     struct hcall_ops ops;
     void *world;
 };
+
+/* The last release whose differences are known. */
+#define HCALL_VERSION_4_17 0x40011
 
 /* Xen's own limit. */
 #define HCALL_MAX_MAP_ENTRIES 1024

@@ -161,6 +161,13 @@ int hcall_domain_set_memory_map(struct hcall_domain *d, const struct hcall_e820 
  */
 void hcall_domain_set_max_pages(struct hcall_domain *d, pages_t max_pages);
 
+/*
+ * hcall_domain_set_version - which Xen the domain runs on, as XENVER_version has it
+ * (0x40011 is 4.17).  At first the newest there is.  What is known to have changed
+ * after 4.17 is as it was there for 4.17 and all before it.
+ */
+void hcall_domain_set_version(struct hcall_domain *d, uint32_t version);
+
 uint16_t hcall_domain_id(const struct hcall_domain *d);
 pages_t hcall_domain_max_pages(const struct hcall_domain *d);
 /* Pages the domain owns, reachable through a gfn or not. */
@@ -220,7 +227,8 @@ const char *hcall_domain_check(const struct hcall_domain *d);
  *       -ESRCH no such domain; -EPERM another domain than the caller
  *       (only dom0, id 0, is known to exist besides d)
  *   XENMEM_remove_from_physmap   0; the page stays the domain's, without a gfn
- *       the same errors; -ENOENT the gfn is a hole; -ENOMEM no memory for the p2m
+ *       the same errors, but -EACCES dom0; -ENOENT the gfn is a hole; -ENOMEM no
+ *       memory for the p2m
  *   XENMEM_memory_map            0
  *       -EFAULT argument or buffer not accessible; -ENOSYS no map was set, or
  *       start_extent is not 0
@@ -234,16 +242,20 @@ const char *hcall_domain_check(const struct hcall_domain *d);
  *
  * and, for an ordinary domain, always an error:
  *
- *   XENMEM_machine_memory_map    -EPERM; -ENOSYS start_extent is not 0
+ *   XENMEM_machine_memory_map    -EPERM; -ENOSYS start_extent is not 0, and
+ *       always up to 4.17
  *   XENMEM_set_pod_target, XENMEM_get_pod_target
- *       -EPERM; -EFAULT and -ESRCH come before that
+ *       -EPERM; before that -ENOSYS start_extent is not 0, -EFAULT, -EINVAL dom0,
+ *       -ESRCH
  *   XENMEM_claim_pages           -ENOSYS 32-bit caller; -EINVAL start_extent,
  *       list, order or flags are not 0, or no such domain, which DOMID_SELF is
  *       here; -EFAULT; -EPERM
  *   XENMEM_get_vnumainfo         -EOPNOTSUPP; before that -EINVAL start_extent
  *       or padding is not 0, -EFAULT, -ESRCH, -EPERM
  *   XENMEM_acquire_resource      -EPERM; before that -EFAULT, -EINVAL padding is
- *       not 0 or frames end above 2^32, -ESRCH
+ *       not 0 or frames end above 2^32, -ESRCH.  Up to 4.17 -EACCES, and -EFAULT
+ *       before that for 32-bit callers only
+ *   XENMEM_machphys_compat_mfn_list  -EOPNOTSUPP: there are no 32-bit PV domains
  *   anything else                -ENOSYS
  *
  * Two things differ from Xen.  Lists are read ahead, as much as one exclusive

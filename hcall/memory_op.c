@@ -49,6 +49,7 @@ static long (*const handlers[MEMOP_CMD_MASK + 1])(const struct call *call) = {
     [XENMEM_maximum_gpfn] = xenmem_maximum_gpfn,
     [XENMEM_set_pod_target] = xenmem_pod_target,
     [XENMEM_get_pod_target] = xenmem_pod_target,
+    [XENMEM_machphys_compat_mfn_list] = xenmem_machphys_compat_mfn_list,
     [XENMEM_get_sharing_freed_pages] = xenmem_sharing_counter,
     [XENMEM_get_sharing_shared_pages] = xenmem_sharing_counter,
     [XENMEM_claim_pages] = xenmem_claim_pages,

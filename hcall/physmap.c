@@ -65,6 +65,9 @@ long xenmem_remove_from_physmap(const struct call *call)
     if (!copy_remove(call, &domid, &gfn)) {
         return -EFAULT;
     }
+    if (domid == DOMID_DOM0) {
+        return -EACCES; /* a PV domain's memory is not translated */
+    }
     rc = xenmem_check_domid(call, domid);
     return rc < 0 ? rc : unmap(call, gfn);
 }

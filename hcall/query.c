@@ -62,9 +62,16 @@ long xenmem_pod_target(const struct call *call)
     struct xen_pod_target arg;
     int rc;
 
+    /* Compared as a whole by Xen, this cmd with a start_extent is another operation. */
+    if (call->start_extent != 0) {
+        return -ENOSYS;
+    }
     if (!copy_from_guest(call, &arg, call->arg,
                          call->caller->compat ? COMPAT_POD_TARGET_SIZE : sizeof(arg))) {
         return -EFAULT;
+    }
+    if (arg.domid == DOMID_DOM0) {
+        return -EINVAL; /* a PV domain has no PoD */
     }
     rc = xenmem_check_domid(call, arg.domid);
     return rc < 0 ? rc : -EPERM;
@@ -84,6 +91,12 @@ long xenmem_maximum_reservation(const struct call *call)
 long xenmem_maximum_ram_page(const struct call *call)
 {
     return call->start_extent != 0 ? -EINVAL : (long)call->d->ops.max_page;
+}
+
+/* It is about 32-bit PV domains, which there are none of. */
+long xenmem_machphys_compat_mfn_list(const struct call *call)
+{
+    return call->start_extent != 0 ? -ENOSYS : -EOPNOTSUPP;
 }
 
 /* No page is shared. */
@@ -158,10 +171,18 @@ long xenmem_reserved_device_memory_map(const struct call *call)
 long xenmem_acquire_resource(const struct call *call)
 {
     struct xen_mem_acquire_resource r;
+    bool old = call->d->version <= HCALL_VERSION_4_17;
     int rc;
 
+    /* 4.17 refuses every translated caller at once, but for what translating it needs. */
+    if (old && !call->caller->compat) {
+        return -EACCES;
+    }
     if (!copy_argument(call, &r, sizeof(r), COMPAT_ACQUIRE_RESOURCE_SIZE)) {
         return -EFAULT;
+    }
+    if (old) {
+        return -EACCES;
     }
     if (r.pad != 0 || r.frame >= FRAMES_END || r.frame + r.nr_frames >= FRAMES_END) {
         return -EINVAL;

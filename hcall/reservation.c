@@ -395,15 +395,22 @@ static bool totals_match(const struct exchange *x)
            out >> x->out.extent_order == x->out.nr_extents && in == out;
 }
 
+static bool copy_first(const struct call *call, const struct reservation *r, uint64_t index,
+                       gfn_t *gfn)
+{
+    const struct extent_op op = {.reads_list = true};
+
+    return copy_frames(call, &op, r, index, gfn, 1) == 1;
+}
+
 /* The first page is as far as it gets: frames of a translated domain are not exchanged. */
 static int first_page(const struct call *call, const struct exchange *x)
 {
-    const struct extent_op op = {.reads_list = true};
     struct hcall_domain *d = call->d;
     enum hcall_p2m_type type;
     gfn_t gfn;
 
-    if (copy_frames(call, &op, &x->in, x->nr_exchanged, &gfn, 1) != 1) {
+    if (!copy_first(call, &x->in, x->nr_exchanged, &gfn)) {
         return -EFAULT;
     }
     d->ops.lock(d->world);
@@ -412,10 +419,31 @@ static int first_page(const struct call *call, const struct exchange *x)
     return type == HCALL_P2M_HOLE ? -EINVAL : -EOPNOTSUPP;
 }
 
+/* Xen translates a 32-bit caller's lists, both of them, before it looks at anything else. */
+static int check_translation(const struct call *call, const struct exchange *x)
+{
+    gfn_t gfn;
+
+    if (x->in.extent_order >= 32 || x->out.extent_order >= 32) {
+        return -EPERM;
+    }
+    if (!totals_match(x)) {
+        return -EINVAL;
+    }
+    if (x->nr_exchanged < x->in.nr_extents && (!copy_first(call, &x->in, x->nr_exchanged, &gfn) ||
+                                               !copy_first(call, &x->out, x->nr_exchanged, &gfn))) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
 static int do_exchange(const struct call *call, const struct exchange *x)
 {
-    int rc;
+    int rc = call->caller->compat ? check_translation(call, x) : 0;
 
+    if (rc < 0) {
+        return rc;
+    }
     if (x->in.extent_order > MAX_EXTENT_ORDER || x->out.extent_order > MAX_EXTENT_ORDER) {
         return -EPERM;
     }
@@ -434,9 +462,6 @@ static int do_exchange(const struct call *call, const struct exchange *x)
 
 long xenmem_exchange(const struct call *call)
 {
-    size_t size = call->caller->compat ? 4 : 8;
-    size_t offset = call->caller->compat ? offsetof(struct compat_memory_exchange, nr_exchanged)
-                                         : offsetof(struct xen_memory_exchange, nr_exchanged);
     struct exchange x;
     int rc;
 
@@ -447,7 +472,10 @@ long xenmem_exchange(const struct call *call)
         return -EFAULT;
     }
     rc = do_exchange(call, &x);
-    if (rc < 0 && !copy_to_guest(call, call->arg + offset, &x.nr_exchanged, size)) {
+    /* How far it came, which is no further than it was; for 32-bit callers only if it is. */
+    if (rc < 0 && !call->caller->compat &&
+        !copy_to_guest(call, call->arg + offsetof(struct xen_memory_exchange, nr_exchanged),
+                       &x.nr_exchanged, sizeof(x.nr_exchanged))) {
         return -EFAULT;
     }
     return rc;

@@ -28,6 +28,7 @@ enum {
     OP_FREED = 18,
     OP_SHARED = 19,
     OP_CLAIM = 24,
+    OP_COMPAT_MFN_LIST = 25,
     OP_VNUMA = 26,
     OP_RDM = 27,
     OP_ACQUIRE = 28,
@@ -113,6 +114,7 @@ static void what_anyone_may_ask(void **state)
         assert_int_equal(call_memory_op(f->d, compat, OP_FREED, 0), 0);
         assert_int_equal(call_memory_op(f->d, compat, OP_SHARED, 0), 0);
         assert_int_equal(call_memory_op(f->d, compat, OP_MACHINE_MAP, 0), -EPERM);
+        assert_int_equal(call_memory_op(f->d, compat, OP_COMPAT_MFN_LIST, 0), -EOPNOTSUPP);
     }
 }
 
@@ -166,6 +168,9 @@ static void pod_targets_are_the_control_domain_s(void **state)
         assert_int_equal(call(f, false, op), -EPERM);
         world_put(&f->world, ARG + 32, STRANGER, 2);
         assert_int_equal(call(f, false, op), -ESRCH);
+        world_put(&f->world, ARG + 32, 0, 2);
+        assert_int_equal(call(f, false, op), -EINVAL);
+        assert_int_equal(call(f, false, op | START(1)), -ENOSYS);
         world_put(&f->world, end_of_page + 32, SELF, 2);
         assert_int_equal(call_memory_op(f->d, true, op, end_of_page), -EPERM);
         assert_int_equal(call_memory_op(f->d, false, op, end_of_page), -EFAULT);
@@ -240,6 +245,24 @@ static void resources_of_others_only(void **state)
         world_put(&f->world, ARG + 12, 1, 4);
         assert_int_equal(call(f, compat, OP_ACQUIRE), -EINVAL);
     }
+}
+
+static void as_4_17_answers(void **state)
+{
+    struct fixture *f = *state;
+
+    hcall_domain_set_version(f->d, 0x40011);
+    f->world.page[1].unmapped = true;
+    for (int compat = 0; compat <= 1; compat++) {
+        world_put(&f->world, ARG, SELF, 2);
+        assert_int_equal(call(f, compat, OP_ACQUIRE), -EACCES);
+        assert_int_equal(call_memory_op(f->d, compat, OP_ACQUIRE, WORLD_PAGE(1)),
+                         compat ? -EFAULT : -EACCES);
+        assert_int_equal(call(f, compat, OP_MACHINE_MAP), -ENOSYS);
+    }
+    hcall_domain_set_version(f->d, 0x40012);
+    assert_int_equal(call(f, false, OP_ACQUIRE), -EPERM);
+    assert_int_equal(call(f, false, OP_MACHINE_MAP), -EPERM);
 }
 
 /* --- increase_reservation ------------------------------------------------------------ */
@@ -319,6 +342,7 @@ static void exchanges_come_to_nothing(void **state)
         x = (struct exchange_args){one, one, 0};
         x.in.list = 8; /* nothing is mapped there */
         assert_int_equal(exchange(f, compat, &x), -EFAULT);
+        x = (struct exchange_args){one, one, 0};
         x.in.domid = x.out.domid = STRANGER;
         assert_int_equal(exchange(f, compat, &x), -ESRCH);
         x.in.domid = x.out.domid = 0;
@@ -330,14 +354,25 @@ static void exchanges_come_to_nothing(void **state)
         assert_int_equal(exchange(f, compat, &x), -EINVAL);
         x.out.nr = 2;
         assert_int_equal(exchange(f, compat, &x), -EINVAL);
+        /* A 32-bit caller's totals are compared first, and its second list is looked at. */
         x.out.order = 10;
+        assert_int_equal(exchange(f, compat, &x), compat ? -EINVAL : -EPERM);
+        x = (struct exchange_args){one, one, 0};
+        x.in.order = x.out.order = 10;
         assert_int_equal(exchange(f, compat, &x), -EPERM);
-        x.in.order = x.out.order = 9;
-        x.in.nr = x.out.nr = 1ull << 60;
-        if (!compat) {
-            assert_int_equal(exchange(f, compat, &x), -EINVAL);
-        }
+        x = (struct exchange_args){one, one, 0};
+        x.out.list = 8;
+        assert_int_equal(exchange(f, compat, &x), compat ? -EFAULT : -EINVAL);
     }
+}
+
+static void exchanges_whose_totals_wrap(void **state)
+{
+    struct fixture *f = *state;
+    struct exchange_args x = {.in = {.list = LIST, .nr = 1ull << 60, .order = 9, .domid = SELF}};
+
+    x.out = x.in;
+    assert_int_equal(exchange(f, false, &x), -EINVAL);
 }
 
 /* How far it came is written back, if it did not come to its end. */
@@ -349,6 +384,8 @@ static void an_exchange_tells_how_far_it_came(void **state)
 
     f->world.page[0].read_only = true;
     assert_int_equal(exchange(f, false, &x), -EFAULT);
+    call_put_frame(&f->world, true, LIST, 0, HOLE_GFN);
+    assert_int_equal(exchange(f, true, &x), -EINVAL);
     x.nr_exchanged = 1;
     assert_int_equal(exchange(f, false, &x), 0);
 }
@@ -375,7 +412,7 @@ static void a_removed_page_stays_the_domain_s(void **state)
         world_check(&f->world, f->d);
         assert_int_equal(remove_gfn(f, compat, SELF, gfn), -ENOENT);
         assert_int_equal(remove_gfn(f, compat, STRANGER, 0x10), -ESRCH);
-        assert_int_equal(remove_gfn(f, compat, 0, 0x10), -EPERM);
+        assert_int_equal(remove_gfn(f, compat, 0, 0x10), -EACCES);
     }
     assert_int_equal(remove_gfn(f, false, SELF, UINT64_MAX), -ENOENT);
     oom_after(0);
@@ -450,9 +487,11 @@ int main(void)
         CALL_TEST(a_claim_is_refused),
         CALL_TEST(what_there_is_not),
         CALL_TEST(resources_of_others_only),
+        CALL_TEST(as_4_17_answers),
         CALL_TEST(increased_pages_have_no_gfn),
         CALL_TEST(an_increase_has_a_list_for_nothing),
         CALL_TEST(exchanges_come_to_nothing),
+        CALL_TEST(exchanges_whose_totals_wrap),
         CALL_TEST(an_exchange_tells_how_far_it_came),
         CALL_TEST(a_removed_page_stays_the_domain_s),
         CALL_TEST(a_guest_may_set_its_own_map),
