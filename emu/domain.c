@@ -226,5 +226,6 @@ bool xenbed_domain_init(XenBed *xb, Error **errp)
         error_setg(errp, "xenbed: domain %u: out of memory", xb->domid);
         return false;
     }
+    hcall_domain_set_version(xb->domain, xen_tcg_version());
     return true;
 }

@@ -38,10 +38,13 @@ MemoryRegion xen_trap_hole;
 static struct {
     uint8_t *map;
     gfn_t end;          /* gfns the map covers */
-    TrapBlock block[3]; /* RAM below 4 GiB, RAM above, room above that */
+    TrapBlock block[4]; /* RAM below 4 GiB, room above that, RAM above 4 GiB, room above that */
     unsigned nr_blocks;
-    MemoryRegion extra;
+    MemoryRegion low_room, high_room; /* where the machine has no RAM, but a guest may populate */
 } trap;
+
+/* Room below 4 GiB ends where a PVH domain's ACPI tables begin, and the PC's own devices. */
+#define LOW_ROOM_END PVH_ACPI
 
 static unsigned state_get(gfn_t gfn)
 {
@@ -183,14 +186,38 @@ void trap_make_ram(gfn_t first, pages_t count)
     state_set(first, count, TRAP_RAM);
 }
 
-/* As at power-on: the machine's RAM is RAM, what lies above it a hole. */
+static bool is_room(const TrapBlock *b)
+{
+    return b->mr == &trap.low_room || b->mr == &trap.high_room;
+}
+
+/* Whatever has been populated goes; what is a hole already, which is most of it, is passed over. */
+static void empty_room(const TrapBlock *b)
+{
+    gfn_t gfn = b->first, end = b->first + b->pages, first;
+
+    while (gfn < end) {
+        while (gfn < end && state_get(gfn) == TRAP_HOLE) {
+            gfn++;
+        }
+        first = gfn;
+        while (gfn < end && state_get(gfn) != TRAP_HOLE) {
+            gfn++;
+        }
+        if (first < gfn) {
+            trap_make_hole(first, gfn - first);
+        }
+    }
+}
+
+/* As at power-on: the machine's RAM is RAM, all else a hole. */
 void trap_reset(void)
 {
     for (unsigned i = 0; i < trap.nr_blocks; i++) {
         const TrapBlock *b = &trap.block[i];
 
-        if (b->mr == &trap.extra) {
-            trap_make_hole(b->first, b->pages);
+        if (is_room(b)) {
+            empty_room(b);
         } else {
             state_set(b->first, b->pages, TRAP_RAM);
         }
@@ -242,34 +269,49 @@ static void add_block(MemoryRegion *mr, hwaddr offset, gfn_t first, pages_t page
     }
 }
 
-bool trap_init(Error **errp)
+/* Behind whatever a device may have mapped there. */
+static bool add_room(MemoryRegion *mr, const char *name, hwaddr start, hwaddr size, Error **errp)
 {
-    MachineState *ms = MACHINE(qdev_get_machine());
-    X86MachineState *x86ms = X86_MACHINE(ms);
-    hwaddr extra_size = MAX(1 * GiB, ROUND_UP(ms->ram_size, 1 * GiB));
-    gfn_t above;
-
-    if (!check_backing(ms, errp)) {
-        return false;
+    if (size == 0) {
+        return true;
     }
-
-    add_block(ms->ram, 0, 0, x86ms->below_4g_mem_size >> HCALL_PAGE_SHIFT);
-    add_block(ms->ram, x86ms->below_4g_mem_size, GFN_4G,
-              x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT);
-    above = MAX(GFN_4G, trap.end);
-
-    /*
-     * A guest may populate gfns it did not boot with (Linux hot-adds memory for
-     * its balloon there).  They need backing too: as much again as the machine
-     * has, right above it, below anything a device may have mapped there.
-     */
-    if (!memory_region_init_ram_flags_nomigrate(&trap.extra, OBJECT(ms), "xenbed.extra", extra_size,
+    if (!memory_region_init_ram_flags_nomigrate(mr, OBJECT(current_machine), name, size,
                                                 RAM_NORESERVE, errp)) {
         return false;
     }
-    memory_region_add_subregion_overlap(get_system_memory(), above << HCALL_PAGE_SHIFT, &trap.extra,
-                                        -5);
-    add_block(&trap.extra, 0, above, extra_size >> HCALL_PAGE_SHIFT);
+    memory_region_add_subregion_overlap(get_system_memory(), start, mr, -5);
+    add_block(mr, 0, start >> HCALL_PAGE_SHIFT, size >> HCALL_PAGE_SHIFT);
+    return true;
+}
+
+/*
+ * A guest may populate gfns it did not boot with (Linux hot-adds memory for its balloon
+ * above all RAM).  They need backing, too: below 4 GiB all there is, above as much again
+ * as the machine has.
+ */
+static bool add_blocks(MachineState *ms, Error **errp)
+{
+    X86MachineState *x86ms = X86_MACHINE(ms);
+    hwaddr low_end = x86ms->below_4g_mem_size;
+    hwaddr low_size = low_end < LOW_ROOM_END ? LOW_ROOM_END - low_end : 0;
+    hwaddr high_end = 4 * GiB + x86ms->above_4g_mem_size;
+    hwaddr high_size = MAX(1 * GiB, ROUND_UP(ms->ram_size, 1 * GiB));
+
+    add_block(ms->ram, 0, 0, low_end >> HCALL_PAGE_SHIFT);
+    if (!add_room(&trap.low_room, "xenbed.low-room", low_end, low_size, errp)) {
+        return false;
+    }
+    add_block(ms->ram, low_end, GFN_4G, x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT);
+    return add_room(&trap.high_room, "xenbed.high-room", high_end, high_size, errp);
+}
+
+bool trap_init(Error **errp)
+{
+    MachineState *ms = MACHINE(qdev_get_machine());
+
+    if (!check_backing(ms, errp) || !add_blocks(ms, errp)) {
+        return false;
+    }
 
     memory_region_init_io(&xen_trap_hole, OBJECT(ms), &hole_ops, NULL, "xenbed.hole", UINT64_MAX);
     memory_region_add_subregion_overlap(get_system_memory(), 0, &xen_trap_hole, -10);
@@ -287,6 +329,11 @@ bool trap_init(Error **errp)
     if (trap.map == MAP_FAILED) {
         error_setg_errno(errp, errno, "xenbed: trap map");
         return false;
+    }
+    for (unsigned i = 0; i < trap.nr_blocks; i++) {
+        if (is_room(&trap.block[i])) {
+            state_set(trap.block[i].first, trap.block[i].pages, TRAP_HOLE);
+        }
     }
     return true;
 }
