@@ -256,6 +256,7 @@ const struct command cmd_create = {
         "  type               \"hvm\" (default), or \"pvh\": the kernel, an ELF file with a PVH "
         "entry,\n"
         "                     starts without firmware\n"
+        "  xen_version        \"4.17\", say: the Xen that the guest sees (default: the newest)\n"
         "  on_poweroff        \"destroy\" (default) or \"preserve\": what becomes of a domain that "
         "has\n"
         "                     shut down\n"

@@ -31,6 +31,7 @@ static const struct key keys[] = {
     KEY(name, .kind = STRING),
     KEY(type, .kind = STRING),
     KEY(on_poweroff, .kind = STRING),
+    KEY(xen_version, .kind = STRING),
     KEY(kernel, .kind = STRING),
     KEY(ramdisk, .kind = STRING),
     KEY(extra, .kind = STRING),
@@ -264,6 +265,9 @@ static bool check(Config *config, const char *path, GError **error)
         !check_choice(path, "on_poweroff", &config->on_poweroff, "destroy", "preserve", error)) {
         return false;
     }
+    if (config->xen_version && config_xen_version(config) == 0) {
+        return fail(error, "%s: xen_version: \"%s\" is not MAJOR.MINOR", path, config->xen_version);
+    }
     if (g_str_equal(config->type, "pvh") && !config->kernel) {
         return fail(
             error, "%s: kernel: missing, a PVH domain has no firmware to start it otherwise", path);
@@ -290,6 +294,19 @@ static bool check(Config *config, const char *path, GError **error)
                         g_strdup_printf("%s: extra: ignored in favour of cmdline", path));
     }
     return true;
+}
+
+guint32 config_xen_version(const Config *config)
+{
+    g_auto(GStrv) parts = g_strsplit(config->xen_version, ".", -1);
+    guint64 major, minor;
+
+    if (g_strv_length(parts) != 2 ||
+        !g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXUINT16, &major, NULL) ||
+        !g_ascii_string_to_unsigned(parts[1], 10, 0, G_MAXUINT16, &minor, NULL)) {
+        return 0;
+    }
+    return major << 16 | minor;
 }
 
 Config *config_read(const char *path, GError **error)
@@ -320,6 +337,7 @@ void config_free(Config *config)
     g_free(config->name);
     g_free(config->type);
     g_free(config->on_poweroff);
+    g_free(config->xen_version);
     g_free(config->kernel);
     g_free(config->ramdisk);
     g_free(config->extra);

@@ -11,6 +11,7 @@
 typedef struct Config {
     char *name;
     char *type;        /* "hvm" or "pvh" */
+    char *xen_version; /* "4.17"; may be NULL: the newest */
     char *on_poweroff; /* "destroy" or "preserve" */
     char *kernel;      /* these four may be NULL */
     char *ramdisk;
@@ -29,6 +30,9 @@ typedef struct Config {
  * else "PATH: KEY: REASON".
  */
 Config *config_read(const char *path, GError **error);
+
+/* The Xen version to show as XENVER_version has it; 0 if xen_version, which is there, is none. */
+guint32 config_xen_version(const Config *config);
 
 void config_free(Config *config);
 

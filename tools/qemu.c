@@ -80,12 +80,16 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
                                         "none",        "-nic",     "none", "-no-user-config"};
     static const char *const firmware[] = {FIRMWARE_FOLDERS};
     g_autofree char *xenstore = option_path(domain, DOMAIN_XENSTORE_SOCKET);
+    g_autoptr(GString) object = g_string_new(NULL);
     bool pvh = g_str_equal(config->type, "pvh");
 
     add_pair(arguments, "-accel", "tcg,thread=multi");
-    add_option(arguments, "-object",
-               "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s,domain-type=%s", domain->name,
-               domain->domid, xenstore, config->type);
+    g_string_printf(object, "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s,domain-type=%s",
+                    domain->name, domain->domid, xenstore, config->type);
+    if (config->xen_version) {
+        g_string_append_printf(object, ",xen-version=%u", config_xen_version(config));
+    }
+    add_pair(arguments, "-object", object->str);
     add_pair(arguments, "-machine", pvh ? "pc," PVH_MMIO_HOLE : "pc");
     if (g_str_equal(config->on_poweroff, "preserve")) {
         add(arguments, "-no-shutdown");

@@ -284,7 +284,8 @@ class Life(Scene):
         ramdisk = self.folder / "initrd"
         ramdisk.touch()
         self.create(
-            vcpus=3, ramdisk=str(ramdisk), extra="a,b c", device_model_args=["-d", "guest_errors"]
+            vcpus=3, ramdisk=str(ramdisk), extra="a,b c", xen_version="4.18",
+            device_model_args=["-d", "guest_errors"],
         )
         command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
         arguments = command.split("\0")[:-1]
@@ -292,7 +293,8 @@ class Life(Scene):
         xenstore = str(self.runtime / "guest/xenstore.sock").replace(",", ",,")
         for option, value in {
             "-accel": "tcg,thread=multi",
-            "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore},domain-type=hvm",
+            "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore},domain-type=hvm,"
+            f"xen-version={0x40012}",
             "-m": "1024M",
             "-smp": "3",
             "-device": "xen-console,chardev=console",

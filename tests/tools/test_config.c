@@ -184,6 +184,10 @@ static void test_checks(void **state)
     assert_refused("name='g'\nmemory=256\nmaxmem=512\n",
                    "guest.cfg: memory: less than maxmem needs populate-on-demand, which this "
                    "version does not have");
+    assert_refused("name='g'\nmemory=256\nxen_version='4.x'\n",
+                   "guest.cfg: xen_version: \"4.x\" is not MAJOR.MINOR");
+    assert_refused("name='g'\nmemory=256\nxen_version='4'\n",
+                   "guest.cfg: xen_version: \"4\" is not MAJOR.MINOR");
     assert_refused("name='g'\nmemory=256\ntype='pv'\n",
                    "guest.cfg: type: \"pv\" is not supported, only \"hvm\" and \"pvh\" are");
     assert_refused("name='17'\nmemory=1\n",
