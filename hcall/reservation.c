@@ -15,6 +15,9 @@
 /* What an ordinary domain, one without hardware of its own, may ask for at once. */
 #define MAX_EXTENT_ORDER 9
 
+/* The part of mem_flags that says how wide a frame's address may be. */
+#define ADDRESS_BITS XENMEMF_address_bits(0xffu)
+
 _Static_assert(HCALL_PAGES_PER_SECTION >= 1u << MAX_EXTENT_ORDER,
                "the largest extent must fit into one section");
 
@@ -453,7 +456,8 @@ static int do_exchange(const struct call *call, const struct exchange *x)
     if (x->nr_exchanged == x->in.nr_extents) {
         return 0;
     }
-    if (!xenmem_flags_valid(x->in.mem_flags) || !xenmem_flags_valid(x->out.mem_flags)) {
+    /* Of the flags only the node that is to give the pages is looked at. */
+    if (!xenmem_flags_valid(x->out.mem_flags & ~ADDRESS_BITS)) {
         return -EINVAL;
     }
     rc = xenmem_check_domid(call, x->in.domid);

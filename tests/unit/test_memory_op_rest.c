@@ -350,8 +350,14 @@ static void exchanges_come_to_nothing(void **state)
         x.out.domid = SELF;
         assert_int_equal(exchange(f, compat, &x), -EINVAL);
         x = (struct exchange_args){one, one, 0};
-        x.in.flags = x.out.flags = 5;
+        call_put_frame(&f->world, compat, LIST, 0, 0x10);
+        x.in.flags = FLAG_NODE(0) | FLAG_EXACT_NODE;
+        x.out.flags = 5;
+        assert_int_equal(exchange(f, compat, &x), -EOPNOTSUPP);
+        x.out.flags = FLAG_NODE(0) | FLAG_EXACT_NODE;
         assert_int_equal(exchange(f, compat, &x), -EINVAL);
+        call_put_frame(&f->world, compat, LIST, 0, HOLE_GFN);
+        x = (struct exchange_args){one, one, 0};
         x.out.nr = 2;
         assert_int_equal(exchange(f, compat, &x), -EINVAL);
         /* A 32-bit caller's totals are compared first, and its second list is looked at. */
