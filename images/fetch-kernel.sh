@@ -26,26 +26,20 @@ HELP
 fi
 
 suite=$1
-cache="$xenbed_cache/kernels/$suite"
-mkdir -p "$xenbed_cache/kernels"
-exec 9>"$xenbed_cache/kernels/lock"
-flock 9
 
-if ! compgen -G "$cache/vmlinuz-*" >/dev/null; then
+fetch() {
+    local package
     apt_open deb "$suite" || die "cannot get the kernel of $suite ($apt_error): give one with --kernel FILE"
     package=$(apt-cache -c "$apt_conf" depends linux-image-cloud-amd64 2>/dev/null |
         sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)/\1/p')
     [[ -n $package ]] || die "$suite has no linux-image-cloud-amd64"
     echo "fetching $package ($suite)" >&2
-    new=$(mktemp -d "$xenbed_cache/kernels/new.XXXXXX")
-    trap 'rm -rf "$new"' EXIT
-    cd "$new"
     apt-get -c "$apt_conf" -qq download "$package" >&2 || die "cannot download $package"
     dpkg-deb --fsys-tarfile ./*.deb | tar -x --strip-components=2 --wildcards './boot/vmlinuz-*' './boot/config-*'
     dpkg-deb --fsys-tarfile ./*.deb | tar -x --transform 's,.*/virtio/,virtio/,' --wildcards '*/drivers/virtio/*.ko*'
     find virtio -name '*.xz' -exec unxz {} +
     rm ./*.deb
-    chmod 755 .
-    mv "$new" "$cache"
-fi
+}
+
+cached kernels "$suite" fetch compgen -G 'vmlinuz-*'
 compgen -G "$cache/vmlinuz-*"

@@ -31,17 +31,11 @@ packages=(
     xen-utils-4.17 libxenmisc4.17 libxenevtchn1 libxengnttab1 libxencall1 libxendevicemodel1
     libxenforeignmemory1 libxentoolcore1 libxentoollog1
 )
-cache="$xenbed_cache/xenstored/$suite"
-mkdir -p "$xenbed_cache/xenstored"
-exec 9>"$xenbed_cache/xenstored/lock"
-flock 9
 
-if [[ ! -x $cache/xenstored ]]; then
+fetch() {
+    local package
     apt_open deb "$suite" || die "cannot get xenstored of $suite ($apt_error)"
     echo "fetching xenstored ($suite)" >&2
-    new=$(mktemp -d "$xenbed_cache/xenstored/new.XXXXXX")
-    trap 'rm -rf "$new"' EXIT
-    cd "$new"
     # What is installed here must not matter: apt would want that very version of it.
     apt-get -c "$apt_conf" -o Dir::State::status=/dev/null -qq download "${packages[@]}" >&2 ||
         die "cannot download xenstored of $suite"
@@ -51,7 +45,7 @@ if [[ ! -x $cache/xenstored ]]; then
     mv tree/usr/lib/xen-4.17/bin/xenstored tree/usr/lib/*-linux-gnu/libxen*.so.* . ||
         die "the packages of $suite have no xenstored"
     rm -r tree ./*.deb
-    chmod 755 .
-    mv "$new" "$cache"
-fi
+}
+
+cached xenstored "$suite" fetch test -x xenstored
 echo "$cache"

@@ -3,9 +3,29 @@
 #
 # Debian's archive through an apt state of our own, so that no list or setting
 # of the machine is touched.  Mirror, keys and proxy are the machine's.
-# Sourced; also says where the project's cache is.
+# Sourced; also has the project's cache.
 
 xenbed_cache="${XDG_CACHE_HOME:-$HOME/.cache}/xenbed"
+
+# cached KIND NAME FILL LOOK...: sets cache to the folder NAME among those of its
+# KIND.  If the command LOOK, run in it, does not find there what it should, FILL
+# makes that in a new folder beside it, which is put in place when all is done.
+# The rest of the script has KIND to itself.
+cached() {
+    local parent="$xenbed_cache/$1" fill=$3
+    cache="$parent/$2"
+    shift 3
+    mkdir -p "$parent"
+    exec 9>"$parent/lock"
+    flock 9
+    ! (cd "$cache" && "$@") &>/dev/null || return 0
+    new=$(mktemp -d "$parent/new.XXXXXX")
+    trap 'rm -rf "$new"' EXIT
+    cd "$new"
+    "$fill"
+    chmod 755 .
+    mv "$new" "$cache"
+}
 
 # os_release FIELD: one field of /etc/os-release, empty when unknown.
 os_release() {

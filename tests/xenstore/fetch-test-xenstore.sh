@@ -26,11 +26,6 @@ HELP
 fi
 
 suite=bookworm
-# The programs are linked to this distribution's libraries.
-cache="$xenbed_cache/test-xenstore/$suite-on-$(os_release ID)-$(os_release VERSION_ID)"
-mkdir -p "$xenbed_cache/test-xenstore"
-exec 9>"$xenbed_cache/test-xenstore/lock"
-flock 9
 
 build() { # PROGRAM SOURCE LIBRARY...
     local program=$1 source=$2 error
@@ -39,12 +34,10 @@ build() { # PROGRAM SOURCE LIBRARY...
         die "cannot build $program: $(grep -m 1 error <<<"$error" || tail -n 1 <<<"$error")"
 }
 
-if [[ ! -x $cache/test-xenstore ]]; then
+fetch() {
+    local error
     apt_open deb-src "$suite" || die "cannot get Xen's source ($suite: $apt_error)"
     echo "fetching Xen's source ($suite)" >&2
-    new=$(mktemp -d "$xenbed_cache/test-xenstore/new.XXXXXX")
-    trap 'rm -rf "$new"' EXIT
-    cd "$new"
     error=$(apt-get -c "$apt_conf" -qq source --download-only --tar-only xen 2>&1) ||
         die "cannot download Xen's source: $(sed -n 's/^E: *//p' <<<"$error" | head -n 1)"
     tar -xf xen_*.orig.tar.* --strip-components=1 --wildcards '*/tools/tests/xenstore/test-xenstore.c' \
@@ -53,7 +46,8 @@ if [[ ! -x $cache/test-xenstore ]]; then
     rm xen_*
     build test-xenstore tools/tests/xenstore/test-xenstore.c -lxenstore
     build xenstore-control tools/xenstore/xenstore_control.c -lxenstore -lxenguest -lxenctrl
-    chmod 755 .
-    mv "$new" "$cache"
-fi
+}
+
+# The programs are linked to this distribution's libraries.
+cached test-xenstore "$suite-on-$(os_release ID)-$(os_release VERSION_ID)" fetch test -x test-xenstore
 echo "$cache/test-xenstore"
