@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU as the world of an hcall domain: the table of operations hcall/ asks
- * for, hypercall 12 on its way there, and the domain builder.
+ * QEMU as the world of an hcall host and its one domain: the tables of operations hcall/
+ * asks for, and the domain builder.
  *
  * Lock order (memory contract 6): exclusive section, then XenBed.lock.  A vCPU
  * comes here without the BQL; the main loop comes with it, takes only the lock,
@@ -9,13 +9,16 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "cpu.h"
 #include "exec/cputlb.h"
 #include "exec/exec-all.h"
+#include "hw/i386/kvm/xen_gnttab.h"
 #include "hw/i386/x86.h"
-#include "linux/kvm.h"
+#include "system/kvm_xen.h"
+#include "system/runstate.h"
 #include "xenbed/emu/xenbed.h"
 
 #define KIB_PER_PAGE (HCALL_PAGE_SIZE / 1024)
@@ -48,18 +51,17 @@ static void world_unlock(void *world)
     qemu_mutex_unlock(&((XenBed *)world)->lock);
 }
 
-static void world_begin_exclusive(void *world)
+void domain_begin_exclusive(XenBed *xb)
 {
     /* We are inside cpu_exec(), as every hypercall is: leave it, or we wait for ourselves. */
     assert(!bql_locked());
     cpu_exec_end(current_cpu);
     start_exclusive();
-    world_lock(world);
+    world_lock(xb);
 }
 
-static void world_end_exclusive(void *world)
+void domain_end_exclusive(XenBed *xb)
 {
-    XenBed *xb = world;
     CPUState *cs;
 
     if (xb->changed) {
@@ -72,14 +74,31 @@ static void world_end_exclusive(void *world)
         }
         xb->changed = false;
     }
-    world_unlock(world);
+    world_unlock(xb);
     end_exclusive();
     cpu_exec_start(current_cpu);
 }
 
-static bool world_backable(void *world, gfn_t gfn)
+static void world_begin_exclusive(void *world)
 {
-    return trap_backable(gfn);
+    domain_begin_exclusive(world);
+}
+
+static void world_end_exclusive(void *world)
+{
+    domain_end_exclusive(world);
+}
+
+/* Whatever makes the vCPU leave its loop: an interrupt, another's exclusive section, a stop. */
+static bool world_preempt(void *world)
+{
+    return qatomic_read(&current_cpu->interrupt_request) ||
+           qatomic_read(&current_cpu->exit_request);
+}
+
+static bool world_backable(void *world, gfn_t first, pages_t count)
+{
+    return trap_backable(first, count);
 }
 
 static void world_discard(void *world, gfn_t first, pages_t count)
@@ -90,62 +109,73 @@ static void world_discard(void *world, gfn_t first, pages_t count)
 
 static void world_back(void *world, gfn_t first, pages_t count)
 {
+    XenBed *xb = world;
+
     trap_make_ram(first, count);
+    if (xb->poison) {
+        trap_poison(first, count);
+    }
+    xb->changed = true;
+}
+
+static void world_move(void *world, gfn_t from, gfn_t to)
+{
+    trap_move(from, to);
     ((XenBed *)world)->changed = true;
+}
+
+/*
+ * QEMU's own emulation has these pages and puts them over whatever is there.  It wants the
+ * BQL; whoever has it last sees the last place there is.
+ */
+static void world_special_moved(void *world, unsigned special)
+{
+    XenBed *xb = world;
+    gfn_t gfn;
+
+    BQL_LOCK_GUARD();
+    WITH_QEMU_LOCK_GUARD(&xb->lock)
+    {
+        gfn = hcall_domain_special(xb->domain, special);
+    }
+    if (special == HCALL_SPECIAL_SHARED_INFO) {
+        xen_set_shared_info(gfn);
+    } else {
+        xen_gnttab_map_page(special - HCALL_SPECIAL_GRANT_FRAME, gfn);
+    }
+}
+
+/* As QEMU does when a guest says itself that it has crashed. */
+static void world_crash(void *world)
+{
+    cpu_dump_state(current_cpu, stderr, CPU_DUMP_CODE);
+    qemu_system_guest_panicked(NULL);
 }
 
 static void world_log(void *world, const char *line)
 {
-    info_report("(XEN) %s", line);
+    xenbed_log(world, line);
 }
+
+static const struct hcall_host_ops host_ops = {
+    .lock = world_lock,
+    .unlock = world_unlock,
+    .log = world_log,
+};
 
 static const struct hcall_ops world_ops = {
     .copy_from_guest = world_copy_from_guest,
     .copy_to_guest = world_copy_to_guest,
-    .lock = world_lock,
-    .unlock = world_unlock,
+    .preempt = world_preempt,
     .begin_exclusive = world_begin_exclusive,
     .end_exclusive = world_end_exclusive,
     .backable = world_backable,
     .discard = world_discard,
     .back = world_back,
-    .log = world_log,
+    .move = world_move,
+    .special_moved = world_special_moved,
+    .crash = world_crash,
 };
-
-/* --- The hypercall --------------------------------------------------------- */
-
-bool xenbed_memory_op(X86CPU *cpu, struct kvm_xen_exit *exit)
-{
-    struct hcall_caller caller;
-
-    if (!xenbed || !xenbed->domain) {
-        return false;
-    }
-    caller = (struct hcall_caller){
-        .domid = hcall_domain_id(xenbed->domain),
-        .vcpu = CPU(cpu)->cpu_index,
-        .compat = !exit->u.hcall.longmode,
-    };
-    exit->u.hcall.result =
-        hcall_memory_op(xenbed->domain, &caller, exit->u.hcall.params[0], exit->u.hcall.params[1]);
-    return true;
-}
-
-/*
- * Only the count follows.  The guest cannot see the page behind the one that was mapped,
- * and giving it back to the host would need an exclusive section, which nobody may enter
- * who has the BQL, as we do.
- */
-int xenbed_mapped_over(uint64_t gfn, int rc)
-{
-    if (rc == 0 && xenbed && xenbed->domain) {
-        QEMU_LOCK_GUARD(&xenbed->lock);
-
-        /* Fails where there was no RAM, or no memory to say so: then the domain keeps its page. */
-        hcall_domain_take_ram(xenbed->domain, gfn, 1);
-    }
-    return rc;
-}
 
 /* --- The builder ----------------------------------------------------------- */
 
@@ -179,7 +209,7 @@ static void build_pvh(XenBed *xb, gfn_t low_end)
 }
 
 /* What Xen's builder gives a domain; max_pages a little above.  The pages are there already. */
-void xenbed_domain_build(XenBed *xb)
+static void build_domain(XenBed *xb)
 {
     X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
     gfn_t low_end = x86ms->below_4g_mem_size >> HCALL_PAGE_SHIFT;
@@ -195,6 +225,21 @@ void xenbed_domain_build(XenBed *xb)
         build_hvm(xb, low_end);
     }
     build_ram(xb, GFN_4G, GFN_4G + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT));
+}
+
+/* QEMU's reset leaves grant table frames where the last kernel had them. */
+static void unmap_specials(XenBed *xb)
+{
+    for (unsigned i = 0; i <= xen_tcg_gnttab_max_frames(); i++) {
+        world_special_moved(xb, i);
+    }
+}
+
+void xenbed_domain_reset(XenBed *xb)
+{
+    build_domain(xb);
+    grant_reset();
+    unmap_specials(xb);
 }
 
 /* The toolstack's map, as XENMEM_memory_map returns it. */
@@ -214,18 +259,28 @@ static int set_memory_map(XenBed *xb, X86MachineState *x86ms)
     return hcall_domain_set_memory_map(xb->domain, map, n);
 }
 
+/* A host of its own, that has all the memory of this one. */
 bool xenbed_domain_init(XenBed *xb, Error **errp)
 {
-    X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
-    struct hcall_ops ops = world_ops;
+    const struct hcall_host_params host = {
+        .pages = sysconf(_SC_PHYS_PAGES),
+        .max_page = sysconf(_SC_PHYS_PAGES),
+        .version = xen_tcg_version(),
+    };
+    const struct hcall_domain_params control = {.domid = 0, .max_pages = UINT32_MAX};
+    const struct hcall_domain_params guest = {
+        .domid = xb->domid,
+        .grant_frames = xen_tcg_gnttab_max_frames(),
+    };
 
     qemu_mutex_init(&xb->lock);
-    ops.max_page = sysconf(_SC_PHYS_PAGES);
-    xb->domain = hcall_domain_new(xb->domid, 0, &ops, xb);
-    if (!xb->domain || set_memory_map(xb, x86ms)) {
+    xb->host = hcall_host_new(&host, &host_ops, xb);
+    if (xb->host && hcall_domain_new(xb->host, &control, &world_ops, xb)) {
+        xb->domain = hcall_domain_new(xb->host, &guest, &world_ops, xb);
+    }
+    if (!xb->domain || set_memory_map(xb, X86_MACHINE(qdev_get_machine()))) {
         error_setg(errp, "xenbed: domain %u: out of memory", xb->domid);
         return false;
     }
-    hcall_domain_set_version(xb->domain, xen_tcg_version());
     return true;
 }

@@ -45,16 +45,14 @@ void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg);
 size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
 bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len);
 
-/* --- domain.c: hypercall 12 ---------------------------------------------- */
-
-/* False: not answered (there is no emulated domain). */
-bool xenbed_memory_op(ArchCPU *cpu, struct kvm_xen_exit *exit);
+/* --- hypercall.c: what xenbed answers ------------------------------------- */
 
 /*
- * A page of the hypervisor's own has been mapped at gfn, if rc is 0: RAM that was there
- * leaves the domain.  Returns rc.
+ * Of a caller that may make hypercalls at all.  False: not answered, it is QEMU's.  The
+ * result -ERESTART is for xen_tcg's own eyes: the call has changed its first parameters and
+ * is to be made again once the vCPU has taken its interrupts.
  */
-int xenbed_mapped_over(uint64_t gfn, int rc);
+bool xenbed_hypercall(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
 /* --- xenstore.c: QEMU's xenstore ------------------------------------------ */
 

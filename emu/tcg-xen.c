@@ -331,7 +331,15 @@ static bool hypercall_in_kvm(struct kvm_xen_exit *exit)
     return false;
 }
 
-static void hypercall(X86CPU *cpu)
+void xen_tcg_hypercall(X86CPU *cpu, struct kvm_xen_exit *exit)
+{
+    if (!hypercall_in_kvm(exit)) {
+        kvm_xen_handle_exit(cpu, exit);
+    }
+}
+
+/* False: it is to be made again, with other arguments. */
+static bool hypercall(X86CPU *cpu)
 {
     CPUX86State *env = &cpu->env;
     target_ulong *regs = env->regs;
@@ -351,10 +359,15 @@ static void hypercall(X86CPU *cpu)
     for (unsigned i = 0; i < ARRAY_SIZE(params64); i++) {
         exit.u.hcall.params[i] = longmode ? regs[params64[i]] : (uint32_t)regs[params32[i]];
     }
-    if (!hypercall_in_kvm(&exit)) {
-        kvm_xen_handle_exit(cpu, &exit);
+    xen_tcg_hypercall(cpu, &exit);
+    if (exit.u.hcall.result == (uint64_t)-ERESTART) {
+        /* As Xen: the guest makes it again without knowing, and may be interrupted before. */
+        regs[longmode ? R_EDI : R_EBX] = exit.u.hcall.params[0];
+        regs[longmode ? R_ESI : R_ECX] = exit.u.hcall.params[1];
+        return false;
     }
     regs[R_EAX] = longmode ? exit.u.hcall.result : (uint32_t)exit.u.hcall.result;
+    return true;
 }
 
 /*
@@ -366,10 +379,11 @@ void helper_xen_hypercall(CPUX86State *env, int insn_len)
 {
     CPUState *cs = env_cpu(env);
 
-    env->eip += insn_len;
+    if (hypercall(env_archcpu(env))) {
+        env->eip += insn_len;
+    }
     env->eflags &= ~RF_MASK;
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;
-    hypercall(env_archcpu(env));
     cs->exception_index = cs->singlestep_enabled ? EXCP_DEBUG : -1;
     cpu_loop_exit(cs);
 }

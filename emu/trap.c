@@ -32,6 +32,8 @@ enum {
 #define TRAP_PER_BYTE (8 / TRAP_BITS)
 #define TRAP_MASK ((1 << TRAP_BITS) - 1)
 
+#define TRAP_POISON 0xc5
+
 bool xen_trap_active;
 MemoryRegion xen_trap_hole;
 
@@ -41,10 +43,11 @@ static struct {
     TrapBlock block[4]; /* RAM below 4 GiB, room above that, RAM above 4 GiB, room above that */
     unsigned nr_blocks;
     MemoryRegion low_room, high_room; /* where the machine has no RAM, but a guest may populate */
+    /* Gfns no vCPU can form an address of, from here on; what pages there hold, if they were
+     * moved there: gfn to page. */
+    gfn_t unaddressable;
+    GHashTable *hidden;
 } trap;
-
-/* Room below 4 GiB ends where a PVH domain's ACPI tables begin, and the PC's own devices. */
-#define LOW_ROOM_END PVH_ACPI
 
 static unsigned state_get(gfn_t gfn)
 {
@@ -93,11 +96,24 @@ static const TrapBlock *block_of_gfn(gfn_t gfn)
     return NULL;
 }
 
-bool trap_backable(gfn_t gfn)
+/* Blocks, one after the other; or where no vCPU can tell. */
+bool trap_backable(gfn_t first, pages_t count)
 {
-    bool in_vga_hole = gfn >= VGA_HOLE_FIRST && gfn < VGA_HOLE_END;
+    gfn_t end = first + count;
+    bool in_vga_hole = first < VGA_HOLE_END && end > VGA_HOLE_FIRST;
 
-    return block_of_gfn(gfn) && (xenbed->type == XENBED_TYPE_PVH || !in_vga_hole);
+    if (first >= trap.unaddressable) {
+        return true;
+    }
+    while (first < end) {
+        const TrapBlock *b = block_of_gfn(first);
+
+        if (!b) {
+            return false;
+        }
+        first = b->first + b->pages;
+    }
+    return xenbed->type == XENBED_TYPE_PVH || !in_vga_hole;
 }
 
 /* Called for every device access and every TLB fill, from any thread. */
@@ -166,17 +182,44 @@ static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
 
     tb_invalidate_phys_range(addr, addr + length - 1);
     cpu_physical_memory_set_dirty_range(addr, length, DIRTY_CLIENTS_ALL);
-    ram_block_discard_range(rb, start, length);
+    if (!xenbed->keep) {
+        ram_block_discard_range(rb, start, length);
+    }
+}
+
+static void forget_hidden(gfn_t first, pages_t count)
+{
+    GHashTableIter iter;
+    gpointer gfn;
+
+    if (first + count <= trap.unaddressable) {
+        return;
+    }
+    g_hash_table_iter_init(&iter, trap.hidden);
+    while (g_hash_table_iter_next(&iter, &gfn, NULL)) {
+        if (*(gfn_t *)gfn - first < count) {
+            g_hash_table_iter_remove(&iter);
+        }
+    }
 }
 
 void trap_make_hole(gfn_t first, pages_t count)
 {
-    state_set(first, count, TRAP_HOLE);
-    for_each_piece(first, count, discard_piece);
+    forget_hidden(first, count);
+    if (first < trap.end) {
+        count = MIN(count, trap.end - first);
+        state_set(first, count, TRAP_HOLE);
+        for_each_piece(first, count, discard_piece);
+    }
 }
 
 void trap_make_ram(gfn_t first, pages_t count)
 {
+    forget_hidden(first, count);
+    if (first >= trap.end) {
+        return;
+    }
+    count = MIN(count, trap.end - first);
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
         if (state_get(gfn) != TRAP_HOLE) {
             /* A page that was RAM already is replaced: what it held is gone. */
@@ -184,6 +227,46 @@ void trap_make_ram(gfn_t first, pages_t count)
         }
     }
     state_set(first, count, TRAP_RAM);
+}
+
+/* Where QEMU keeps what the page holds; NULL: no vCPU can see it. */
+static void *page_of_gfn(gfn_t gfn)
+{
+    const TrapBlock *b = block_of_gfn(gfn);
+
+    return b ? (uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset +
+                   ((gfn - b->first) << HCALL_PAGE_SHIFT)
+             : NULL;
+}
+
+void trap_poison(gfn_t first, pages_t count)
+{
+    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+        void *page = page_of_gfn(gfn);
+
+        if (page) {
+            memset(page, TRAP_POISON, HCALL_PAGE_SIZE);
+        }
+    }
+}
+
+void trap_move(gfn_t from, gfn_t to)
+{
+    uint8_t copy[HCALL_PAGE_SIZE] = {0};
+    const void *source = page_of_gfn(from);
+    void *target = page_of_gfn(to);
+
+    source = source ? source : g_hash_table_lookup(trap.hidden, &from);
+    if (source) {
+        memcpy(copy, source, sizeof(copy));
+    }
+    trap_make_hole(from, 1);
+    trap_make_ram(to, 1);
+    if (target) {
+        memcpy(target, copy, sizeof(copy));
+    } else {
+        g_hash_table_insert(trap.hidden, g_memdup2(&to, sizeof(to)), g_memdup2(copy, sizeof(copy)));
+    }
 }
 
 static bool is_room(const TrapBlock *b)
@@ -213,6 +296,7 @@ static void empty_room(const TrapBlock *b)
 /* As at power-on: the machine's RAM is RAM, all else a hole. */
 void trap_reset(void)
 {
+    g_hash_table_remove_all(trap.hidden);
     for (unsigned i = 0; i < trap.nr_blocks; i++) {
         const TrapBlock *b = &trap.block[i];
 
@@ -293,7 +377,7 @@ static bool add_blocks(MachineState *ms, Error **errp)
 {
     X86MachineState *x86ms = X86_MACHINE(ms);
     hwaddr low_end = x86ms->below_4g_mem_size;
-    hwaddr low_size = low_end < LOW_ROOM_END ? LOW_ROOM_END - low_end : 0;
+    hwaddr low_size = 4 * GiB - low_end;
     hwaddr high_end = 4 * GiB + x86ms->above_4g_mem_size;
     hwaddr high_size = MAX(1 * GiB, ROUND_UP(ms->ram_size, 1 * GiB));
 
@@ -312,6 +396,8 @@ bool trap_init(Error **errp)
     if (!check_backing(ms, errp) || !add_blocks(ms, errp)) {
         return false;
     }
+    trap.unaddressable = (gfn_t)1 << (X86_CPU(first_cpu)->phys_bits - HCALL_PAGE_SHIFT);
+    trap.hidden = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 
     memory_region_init_io(&xen_trap_hole, OBJECT(ms), &hole_ops, NULL, "xenbed.hole", UINT64_MAX);
     memory_region_add_subregion_overlap(get_system_memory(), 0, &xen_trap_hole, -10);

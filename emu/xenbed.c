@@ -32,7 +32,7 @@ static void xenbed_reset(void *opaque)
 {
     XenBed *xb = opaque;
 
-    xenbed_domain_build(xb);
+    xenbed_domain_reset(xb);
     store_reset(xb);
     if (xb->type == XENBED_TYPE_PVH) {
         pvh_reset();
@@ -135,6 +135,36 @@ static int get_type(Object *obj, Error **errp)
 static void set_type(Object *obj, int value, Error **errp)
 {
     XENBED(obj)->type = value;
+}
+
+static bool get_poison(Object *obj, Error **errp)
+{
+    return XENBED(obj)->poison;
+}
+
+static void set_poison(Object *obj, bool value, Error **errp)
+{
+    XENBED(obj)->poison = value;
+}
+
+static bool get_check(Object *obj, Error **errp)
+{
+    return XENBED(obj)->check;
+}
+
+static void set_check(Object *obj, bool value, Error **errp)
+{
+    XENBED(obj)->check = value;
+}
+
+static bool get_keep(Object *obj, Error **errp)
+{
+    return XENBED(obj)->keep;
+}
+
+static void set_keep(Object *obj, bool value, Error **errp)
+{
+    XENBED(obj)->keep = value;
 }
 
 static void get_domid(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
@@ -261,6 +291,20 @@ static void set_max_pages(Object *obj, Visitor *v, const char *name, void *opaqu
     }
 }
 
+static char *get_xen_log(Object *obj, Error **errp)
+{
+    return xenbed_log_text(XENBED(obj));
+}
+
+static void set_xen_log(Object *obj, const char *value, Error **errp)
+{
+    if (*value) {
+        error_setg(errp, "xenbed: xen-log can only be emptied");
+        return;
+    }
+    xenbed_log_clear(XENBED(obj));
+}
+
 /* --- Class ------------------------------------------------------------------- */
 
 static void add(ObjectClass *oc, const char *name, const char *type, ObjectPropertyAccessor *get,
@@ -293,6 +337,20 @@ static void xenbed_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(oc, "xenstore",
                                           "Path of a Unix socket that serves the xenstore");
 
+    object_class_property_add_bool(oc, "poison", get_poison, set_poison);
+    object_class_property_set_description(
+        oc, "poison", "Pages that Xen hands out hold garbage instead of zeroes (default off)");
+    object_class_property_add_bool(oc, "check", get_check, set_check);
+    object_class_property_set_description(
+        oc, "check", "Check counters and p2m after every memory_op (default off)");
+    object_class_property_add_bool(oc, "keep", get_keep, set_keep);
+    object_class_property_set_description(
+        oc, "keep", "Keep pages that the guest gives back, to compare the time (default off)");
+
+    object_class_property_add_str(oc, "xen-log", get_xen_log, set_xen_log);
+    object_class_property_set_description(oc, "xen-log",
+                                          "What Xen printed to its console; can be emptied");
+
     add(oc, "domain", "XenbedDomain", get_domain, NULL,
         "The hypervisor's counters and the blocks behind guest memory");
     add(oc, "max-pages", "uint64", get_max_pages, set_max_pages,
@@ -303,12 +361,16 @@ static void xenbed_instance_init(Object *obj)
 {
     XENBED(obj)->name = g_strdup("domain");
     XENBED(obj)->domid = 1;
+    qemu_mutex_init(&XENBED(obj)->log_lock);
+    XENBED(obj)->log = g_string_new(NULL);
 }
 
 static void xenbed_finalize(Object *obj)
 {
     g_free(XENBED(obj)->name);
     g_free(XENBED(obj)->xenstore);
+    g_string_free(XENBED(obj)->log, true);
+    qemu_mutex_destroy(&XENBED(obj)->log_lock);
 }
 
 static const TypeInfo xenbed_type = {

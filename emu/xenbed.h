@@ -28,6 +28,9 @@ struct XenBed {
     uint64_t memory; /* bytes; 0: all of the machine's RAM */
     char *xenstore;  /* path of the store's socket; NULL: none */
     XenbedType type;
+    bool poison; /* pages that Xen hands out hold garbage */
+    bool check;  /* counters and p2m are checked after every memory_op */
+    bool keep;   /* pages that are given back stay with QEMU: for comparison only */
 
     /*
      * The hypervisor's view of the domain, and the lock around it and around
@@ -35,8 +38,12 @@ struct XenBed {
      * the BQL may be held when it is taken, but is never taken under it.
      */
     QemuMutex lock;
+    struct hcall_host *host;
     struct hcall_domain *domain;
     bool changed; /* this exclusive section changed what gfns are */
+
+    QemuMutex log_lock; /* innermost */
+    GString *log;
 
     Notifier machine_done;
 };
@@ -53,10 +60,26 @@ extern XenBed *xenbed;
 /* tcg-xen.c: the version the guest is shown. */
 bool xen_tcg_set_version(uint32_t version, Error **errp);
 uint32_t xen_tcg_version(void);
+/* Any hypercall, answered by whoever answers it. */
+void xen_tcg_hypercall(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
 /* domain.c: the world hcall/ sees. */
 bool xenbed_domain_init(XenBed *xb, Error **errp);
-void xenbed_domain_build(XenBed *xb);
+/* The domain as its builder leaves it. */
+void xenbed_domain_reset(XenBed *xb);
+/* All vCPUs stopped and xb->lock held, by a vCPU without the BQL. */
+void domain_begin_exclusive(XenBed *xb);
+void domain_end_exclusive(XenBed *xb);
+
+/* log.c: the Xen console. */
+void xenbed_log(XenBed *xb, const char *line);
+char *xenbed_log_text(XenBed *xb);
+void xenbed_log_clear(XenBed *xb);
+
+/* grant.c: the two grant_table_ops that xenbed answers; false: another. */
+struct kvm_xen_exit;
+bool grant_table_op(CPUState *cs, struct kvm_xen_exit *exit);
+void grant_reset(void);
 
 /* Special pages (store, console, those for a device model), and where they end. */
 #define SPECIAL_FIRST 0xfeff8
@@ -83,9 +106,13 @@ void acpi_init(void);
 /* trap.c: backing and trap map.  All but trap_init need xb->lock. */
 bool trap_init(Error **errp);
 void trap_reset(void);
-bool trap_backable(gfn_t gfn);
+bool trap_backable(gfn_t first, pages_t count);
 void trap_make_hole(gfn_t first, pages_t count);
 void trap_make_ram(gfn_t first, pages_t count);
+/* What pages hold that nobody has scrubbed: no zero anywhere. */
+void trap_poison(gfn_t first, pages_t count);
+/* The page at from is at to, and from is a hole. */
+void trap_move(gfn_t from, gfn_t to);
 
 /* A run of guest RAM: gfns [first, first + pages) are mr at offset. */
 typedef struct TrapBlock {

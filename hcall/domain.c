@@ -4,6 +4,7 @@
  * does to itself is in memory_op.c.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,42 +12,77 @@
 
 #include <xen/xen.h>
 
-struct hcall_domain *hcall_domain_new(uint16_t domid, pages_t max_pages,
+struct hcall_domain *hcall_domain_new(struct hcall_host *host,
+                                      const struct hcall_domain_params *params,
                                       const struct hcall_ops *ops, void *world)
 {
     struct hcall_domain *d;
 
-    if (domid >= DOMID_FIRST_RESERVED) {
+    if (params->domid >= DOMID_FIRST_RESERVED || hcall_host_find(host, params->domid)) {
         return NULL;
     }
     d = calloc(1, sizeof(*d));
     if (!d) {
         return NULL;
     }
-    d->domid = domid;
-    d->version = UINT32_MAX;
+    d->nr_special = HCALL_SPECIAL_GRANT_FRAME + params->grant_frames;
+    d->special = calloc(d->nr_special, sizeof(d->special[0]));
+    if (!d->special) {
+        free(d);
+        return NULL;
+    }
+    d->domid = params->domid;
     d->ops = *ops;
     d->world = world;
-    hcall_domain_set_max_pages(d, max_pages);
+    hcall_domain_set_max_pages(d, params->max_pages);
+    d->host = host;
+    d->next = host->domains;
+    host->domains = d;
+    hcall_domain_reset(d);
     return d;
+}
+
+static void drop_claim(struct hcall_domain *d)
+{
+    d->host->claims -= d->claim;
+    d->claim = 0;
 }
 
 void hcall_domain_free(struct hcall_domain *d)
 {
+    struct hcall_domain **at;
+
     if (!d) {
         return;
     }
-    p2m_clear(&d->p2m);
+    hcall_domain_reset(d);
+    for (at = &d->host->domains; *at != d; at = &(*at)->next) {
+    }
+    *at = d->next;
+    free(d->special);
     free(d->map);
     free(d);
 }
 
 void hcall_domain_reset(struct hcall_domain *d)
 {
+    if (!d->dying || !hcall_host_is_old(d->host)) {
+        drop_claim(d);
+    }
+    /* One made while it was dying stays with the host, up to 4.17. */
+    d->claim = 0;
     p2m_clear(&d->p2m);
-    d->tot_pages = 0;
+    hcall_host_give(d, d->tot_pages);
     d->orphans = 0;
     d->max_gfn = 0;
+    d->dying = false;
+    d->p2m.frozen = false;
+    d->crashed = false;
+    d->crash_untold = false;
+    d->nr_grant_frames = 0;
+    for (unsigned i = 0; i < d->nr_special; i++) {
+        d->special[i] = (struct special){.gfn = HCALL_NO_GFN};
+    }
 }
 
 void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count)
@@ -56,42 +92,125 @@ void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count)
     }
 }
 
-int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
+/* Is this a range of holes?  If not, why not. */
+static int check_holes(const struct hcall_domain *d, gfn_t first, pages_t count)
 {
-    int rc;
-
     if (first > P2M_GFNS || count > P2M_GFNS - first) {
         return -EINVAL;
     }
-    if (d->tot_pages + count > d->max_pages) {
+    return p2m_count(&d->p2m, first, count, HCALL_P2M_HOLE) == count ? 0 : -EBUSY;
+}
+
+int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
+{
+    int rc = check_holes(d, first, count);
+
+    if (rc == 0 && (d->dying || d->tot_pages + count > d->max_pages || !hcall_host_has(d, count))) {
+        rc = -ENOMEM;
+    }
+    if (rc == 0) {
+        rc = p2m_set(&d->p2m, first, count, HCALL_P2M_RAM);
+    }
+    if (rc == 0) {
+        hcall_host_take(d, count);
+        hcall_domain_mapped(d, first, count);
+    }
+    return rc;
+}
+
+int hcall_domain_map(struct hcall_domain *d, gfn_t first, pages_t count, enum hcall_p2m_type type)
+{
+    int rc = check_holes(d, first, count);
+
+    if (type < HCALL_P2M_GRANT || type >= HCALL_P2M_TYPES) {
+        return -EINVAL;
+    }
+    if (rc == 0) {
+        rc = p2m_set(&d->p2m, first, count, type);
+    }
+    if (rc == 0) {
+        hcall_domain_mapped(d, first, count);
+    }
+    return rc;
+}
+
+int hcall_domain_map_own_grant(struct hcall_domain *d, gfn_t from, gfn_t to)
+{
+    enum hcall_p2m_type was = p2m_get(&d->p2m, to, NULL);
+
+    if (p2m_get(&d->p2m, from, NULL) != HCALL_P2M_RAM || to >= P2M_GFNS || from == to ||
+        (was != HCALL_P2M_RAM && was != HCALL_P2M_HOLE)) {
+        return -EINVAL;
+    }
+    if (p2m_split(&d->p2m, from) < 0 || p2m_split(&d->p2m, to) < 0) {
         return -ENOMEM;
     }
-    if (p2m_count(&d->p2m, first, count, HCALL_P2M_HOLE) != count) {
-        return -EBUSY;
-    }
-    rc = p2m_set(&d->p2m, first, count, HCALL_P2M_RAM);
-    if (rc < 0) {
-        return rc;
-    }
-    d->tot_pages += count;
-    hcall_domain_mapped(d, first, count);
+    p2m_set(&d->p2m, from, 1, HCALL_P2M_HOLE);
+    p2m_set(&d->p2m, to, 1, HCALL_P2M_OWN_GRANT);
+    d->orphans += was == HCALL_P2M_RAM ? 2 : 1;
+    hcall_domain_mapped(d, to, 1);
+    d->ops.move(d->world, from, to);
     return 0;
 }
 
-int hcall_domain_take_ram(struct hcall_domain *d, gfn_t first, pages_t count)
+int hcall_domain_unmap_own_grant(struct hcall_domain *d, gfn_t gfn)
 {
-    int rc;
+    int rc = -EINVAL;
 
-    if (first > P2M_GFNS || count > P2M_GFNS - first ||
-        p2m_count(&d->p2m, first, count, HCALL_P2M_RAM) != count) {
-        return -EINVAL;
+    if (p2m_get(&d->p2m, gfn, NULL) == HCALL_P2M_OWN_GRANT) {
+        rc = p2m_set(&d->p2m, gfn, 1, HCALL_P2M_HOLE);
     }
-    rc = p2m_set(&d->p2m, first, count, HCALL_P2M_HOLE);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        d->ops.discard(d->world, gfn, 1);
     }
-    d->tot_pages -= count;
-    return 0;
+    return rc;
+}
+
+gfn_t hcall_domain_special(const struct hcall_domain *d, unsigned special)
+{
+    return special < d->nr_special ? d->special[special].gfn : HCALL_NO_GFN;
+}
+
+struct special *hcall_domain_special_at(struct hcall_domain *d, gfn_t gfn)
+{
+    struct special *special = d->special;
+
+    while (special->gfn != gfn) {
+        special++;
+    }
+    return special;
+}
+
+void hcall_domain_place_special(struct special *special, gfn_t gfn)
+{
+    special->gfn = gfn;
+    special->moved = true;
+}
+
+void hcall_domain_unmap_specials(struct hcall_domain *d, gfn_t first, pages_t count)
+{
+    for (unsigned i = 0; i < d->nr_special; i++) {
+        if (d->special[i].gfn >= first && d->special[i].gfn - first < count) {
+            hcall_domain_place_special(&d->special[i], HCALL_NO_GFN);
+        }
+    }
+}
+
+void hcall_domain_end_exclusive(struct hcall_domain *d)
+{
+    bool crash = d->crash_untold;
+
+    d->crash_untold = false;
+    d->ops.end_exclusive(d->world);
+    for (unsigned i = 0; i < d->nr_special; i++) {
+        if (d->special[i].moved) {
+            d->special[i].moved = false;
+            d->ops.special_moved(d->world, i);
+        }
+    }
+    if (crash) {
+        d->ops.crash(d->world);
+    }
 }
 
 int hcall_domain_set_memory_map(struct hcall_domain *d, const struct hcall_e820 *entries,
@@ -121,9 +240,40 @@ void hcall_domain_set_max_pages(struct hcall_domain *d, pages_t max_pages)
     d->max_pages = max_pages < UINT32_MAX ? max_pages : UINT32_MAX;
 }
 
-void hcall_domain_set_version(struct hcall_domain *d, uint32_t version)
+void hcall_domain_set_io(struct hcall_domain *d, bool io)
 {
-    d->version = version;
+    d->io = io;
+}
+
+void hcall_domain_set_dying(struct hcall_domain *d)
+{
+    d->dying = true;
+    d->p2m.frozen = true;
+    drop_claim(d);
+}
+
+void hcall_domain_crash(struct hcall_domain *d, const struct hcall_caller *caller,
+                        const char *where)
+{
+    const struct hcall_host *host = d->host;
+    char line[96];
+
+    snprintf(line, sizeof(line), "domain_crash called from %s", where);
+    host->ops.log(host->world, line);
+    if (d->crashed) {
+        return;
+    }
+    d->crashed = true;
+    d->crash_untold = true;
+    /* A vCPU runs on the host's CPU of the same number, as far as anyone can tell. */
+    if (caller->domain == d) {
+        snprintf(line, sizeof(line), "Domain %u (vcpu#%u) crashed on cpu#%u:", d->domid,
+                 caller->vcpu, caller->vcpu);
+    } else {
+        snprintf(line, sizeof(line), "Domain %u reported crashed by domain %u on cpu#%u:", d->domid,
+                 caller->domain->domid, caller->vcpu);
+    }
+    host->ops.log(host->world, line);
 }
 
 uint16_t hcall_domain_id(const struct hcall_domain *d)
@@ -139,6 +289,21 @@ pages_t hcall_domain_max_pages(const struct hcall_domain *d)
 pages_t hcall_domain_tot_pages(const struct hcall_domain *d)
 {
     return d->tot_pages;
+}
+
+pages_t hcall_domain_outstanding_pages(const struct hcall_domain *d)
+{
+    return d->claim;
+}
+
+unsigned hcall_domain_grant_frames(const struct hcall_domain *d)
+{
+    return d->nr_grant_frames;
+}
+
+bool hcall_domain_crashed(const struct hcall_domain *d)
+{
+    return d->crashed;
 }
 
 enum hcall_p2m_type hcall_domain_p2m(const struct hcall_domain *d, gfn_t gfn, unsigned *order)
@@ -161,23 +326,44 @@ size_t hcall_domain_p2m_bytes(const struct hcall_domain *d)
     return sizeof(d->p2m) + d->p2m.table_bytes;
 }
 
+/* Are the special pages where the p2m has pages of their type? */
+static bool specials_agree(const struct hcall_domain *d, pages_t in_p2m)
+{
+    pages_t mapped = 0;
+
+    for (unsigned i = 0; i < d->nr_special; i++) {
+        if (d->special[i].gfn != HCALL_NO_GFN) {
+            mapped++;
+            if (p2m_get(&d->p2m, d->special[i].gfn, NULL) != HCALL_P2M_SPECIAL) {
+                return false;
+            }
+        }
+    }
+    return mapped == in_p2m;
+}
+
 const char *hcall_domain_check(const struct hcall_domain *d)
 {
-    pages_t ram = 0;
+    pages_t of_type[HCALL_P2M_TYPES] = {0};
     pages_t run;
 
     for (gfn_t gfn = 0; gfn < P2M_GFNS; gfn += run) {
         enum hcall_p2m_type type;
 
         run = hcall_domain_next(d, gfn, &type);
-        if (type == HCALL_P2M_RAM) {
-            ram += run;
-        } else if (type != HCALL_P2M_HOLE) {
+        if (type >= HCALL_P2M_TYPES) {
             return "the p2m holds a type that does not exist";
         }
+        of_type[type] += run;
     }
-    if (d->tot_pages != ram + d->orphans) {
+    if (d->tot_pages != of_type[HCALL_P2M_RAM] + d->orphans) {
         return "tot_pages is not the RAM gfns plus the orphaned pages";
+    }
+    if (of_type[HCALL_P2M_OWN_GRANT] > d->orphans) {
+        return "more pages are mapped by grants of the domain's own than it has";
+    }
+    if (!specials_agree(d, of_type[HCALL_P2M_SPECIAL])) {
+        return "the p2m has the hypervisor's pages elsewhere than they are";
     }
     return NULL;
 }

@@ -56,7 +56,7 @@ static bool copy_memory_map(const struct call *call, uint64_t arg, uint32_t *nr_
 
 long xenmem_memory_map(const struct call *call)
 {
-    struct hcall_domain *d = call->d;
+    struct hcall_domain *d = call->caller->domain;
     struct e820_entry entries[HCALL_MAX_MAP_ENTRIES];
     uint32_t nr_entries;
     uint64_t buffer;
@@ -70,12 +70,12 @@ long xenmem_memory_map(const struct call *call)
         return -EFAULT;
     }
 
-    d->ops.lock(d->world);
+    call->host->ops.lock(call->host->world);
     nr_map = d->nr_map;
     for (unsigned i = 0; i < nr_map; i++) {
         entries[i] = (struct e820_entry){d->map[i].addr, d->map[i].size, d->map[i].type};
     }
-    d->ops.unlock(d->world);
+    call->host->ops.unlock(call->host->world);
     if (nr_map == 0) {
         return -ENOSYS;
     }
@@ -89,10 +89,10 @@ long xenmem_memory_map(const struct call *call)
     return 0;
 }
 
-/* Copies a guest's map and makes it the domain's. */
-static int replace_map(const struct call *call, uint32_t nr, uint64_t buffer)
+/* Copies the caller's map and makes it the domain's. */
+static int replace_map(const struct call *call, struct hcall_domain *d, uint32_t nr,
+                       uint64_t buffer)
 {
-    struct hcall_domain *d = call->d;
     struct hcall_e820 *entries = calloc(nr ? nr : 1, sizeof(*entries));
     int rc = entries ? 0 : -ENOMEM;
 
@@ -106,9 +106,9 @@ static int replace_map(const struct call *call, uint32_t nr, uint64_t buffer)
         }
     }
     if (rc == 0) {
-        d->ops.lock(d->world);
+        call->host->ops.lock(call->host->world);
         rc = hcall_domain_set_memory_map(d, entries, nr);
-        d->ops.unlock(d->world);
+        call->host->ops.unlock(call->host->world);
     }
     free(entries);
     return rc;
@@ -120,6 +120,7 @@ long xenmem_set_memory_map(const struct call *call)
     uint64_t map =
         call->arg + (call->caller->compat ? COMPAT_FOREIGN_MAP_MAP
                                           : offsetof(struct xen_foreign_memory_map, map));
+    struct hcall_domain *d;
     uint32_t nr_entries;
     uint64_t buffer;
     domid_t domid;
@@ -135,13 +136,15 @@ long xenmem_set_memory_map(const struct call *call)
     if (nr_entries > HCALL_MAX_MAP_ENTRIES) {
         return -EINVAL;
     }
-    rc = xenmem_check_domid(call, domid);
-    return rc < 0 ? rc : replace_map(call, nr_entries, buffer);
+    rc = xenmem_find(call, domid, &d);
+    return rc < 0 ? rc : replace_map(call, d, nr_entries, buffer);
 }
 
-/* The host's map is the control domain's business. */
+/* The host's map is the control domain's business, and there is none. */
 long xenmem_machine_memory_map(const struct call *call)
 {
-    /* 4.17 does not get as far as asking who calls. */
-    return call->start_extent != 0 || call->d->version <= HCALL_VERSION_4_17 ? -ENOSYS : -EPERM;
+    /* 4.17 does not get as far as asking who calls, as long as it is no PV domain. */
+    return call->start_extent != 0 || xenmem_is_control(call) || hcall_host_is_old(call->host)
+               ? -ENOSYS
+               : -EPERM;
 }

@@ -33,7 +33,7 @@ static size_t table_size(unsigned order)
 /* A table whose slots, of this order, are all the same leaf; 0 when out of memory. */
 static p2m_slot_t table_new(struct p2m *p2m, unsigned order, p2m_slot_t leaf)
 {
-    void *table = malloc(table_size(order));
+    void *table = p2m->frozen ? NULL : malloc(table_size(order));
 
     if (!table) {
         return 0;
@@ -62,6 +62,9 @@ static void slot_free(struct p2m *p2m, p2m_slot_t slot, unsigned order)
             slot_free(p2m, ((p2m_slot_t *)slot)[i], below);
         }
     }
+    if ((uint8_t *)slot == p2m->near_table) {
+        p2m->near_table = NULL;
+    }
     free((void *)slot);
     p2m->table_bytes -= table_size(below);
 }
@@ -74,11 +77,36 @@ void p2m_clear(struct p2m *p2m)
     }
 }
 
+static bool is_near(const struct p2m *p2m, gfn_t gfn)
+{
+    return p2m->near_table && gfn - p2m->near_first < P2M_TABLE_SLOTS;
+}
+
+/* Remember the table of 4 KiB leaves that this gfn is in, if it is in one. */
+static void remember(struct p2m *p2m, gfn_t gfn)
+{
+    unsigned order = P2M_ROOT_ORDER;
+    p2m_slot_t slot = p2m->root[gfn >> order];
+
+    while (is_table(slot) && order > P2M_TABLE_ORDER) {
+        order -= P2M_TABLE_ORDER;
+        slot = ((const p2m_slot_t *)slot)[(gfn >> order) % P2M_TABLE_SLOTS];
+    }
+    if (is_table(slot)) {
+        p2m->near_table = (uint8_t *)slot;
+        p2m->near_first = gfn - gfn % P2M_TABLE_SLOTS;
+    }
+}
+
 enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order)
 {
     unsigned at = gfn < P2M_GFNS ? P2M_ROOT_ORDER : 0;
     p2m_slot_t slot = gfn < P2M_GFNS ? p2m->root[gfn >> P2M_ROOT_ORDER] : HCALL_P2M_HOLE;
 
+    if (is_near(p2m, gfn)) {
+        slot = p2m->near_table[gfn - p2m->near_first];
+        at = 0;
+    }
     while (is_table(slot)) {
         size_t index;
 
@@ -158,6 +186,10 @@ int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type typ
     struct set_pass pass = {.p2m = p2m, .leaf = type};
     int rc;
 
+    if (count == 1 && is_near(p2m, first)) {
+        p2m->near_table[first - p2m->near_first] = (uint8_t)type;
+        return 0;
+    }
     if (first > P2M_GFNS || count > P2M_GFNS - first) {
         return -EINVAL;
     }
@@ -166,7 +198,19 @@ int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type typ
         return rc;
     }
     pass.write = true;
-    return set_table(&pass, p2m->root, P2M_ROOT_ORDER, first, count);
+    rc = set_table(&pass, p2m->root, P2M_ROOT_ORDER, first, count);
+    if (count < P2M_TABLE_SLOTS && first < P2M_GFNS) {
+        remember(p2m, first);
+    }
+    return rc;
+}
+
+/* What the first pass of setting it to something else does. */
+int p2m_split(struct p2m *p2m, gfn_t gfn)
+{
+    const struct set_pass pass = {.p2m = p2m, .leaf = HCALL_P2M_TYPES};
+
+    return set_table(&pass, p2m->root, P2M_ROOT_ORDER, gfn, 1);
 }
 
 pages_t p2m_run(const struct p2m *p2m, gfn_t first, pages_t max, enum hcall_p2m_type *type)

@@ -2,24 +2,24 @@
 /*
  * p2m: what every gfn of one domain is.
  *
- * A radix of 512-way tables above leaves of 1 GiB, 2 MiB and 4 KiB.  A leaf is
- * one byte, its type; it sits in the slot where a table would hang.  So a
- * fully fragmented 2 MiB costs 512 bytes, and 1 TiB of 1 GiB leaves costs a few
- * tables.  Tables are made where a leaf has to be split and are dropped when a
- * larger leaf replaces them; leaves are never merged back.
+ * A radix of 512-way tables, four levels as hardware has it, above leaves of 1 GiB, 2 MiB and 4
+ * KiB.  A leaf is one byte, its type; it sits in the slot where a table would hang.  So a fully
+ * fragmented 2 MiB costs 512 bytes, and 1 TiB of 1 GiB leaves costs a few tables.  Tables are made
+ * where a leaf has to be split and are dropped when a larger leaf replaces them; leaves are never
+ * merged back.
  */
 #ifndef HCALL_P2M_H
 #define HCALL_P2M_H
 
 #include "hcall.h"
 
-#define P2M_GFN_BITS 40
+#define P2M_GFN_BITS 36
 #define P2M_GFNS ((gfn_t)1 << P2M_GFN_BITS)
 
 #define P2M_TABLE_ORDER 9
 #define P2M_TABLE_SLOTS (1u << P2M_TABLE_ORDER)
 /* Order of what one slot of the root covers. */
-#define P2M_ROOT_ORDER 36
+#define P2M_ROOT_ORDER 27
 #define P2M_ROOT_SLOTS (1u << (P2M_GFN_BITS - P2M_ROOT_ORDER))
 
 /* A leaf (its type) or the address of a table: no table lies below address 256. */
@@ -29,6 +29,11 @@ typedef uintptr_t p2m_slot_t;
 struct p2m {
     p2m_slot_t root[P2M_ROOT_SLOTS];
     size_t table_bytes; /* of host memory, below the root */
+    /* The table of 4 KiB leaves that was asked for last, and the gfn it begins at: lists of
+     * gfns tend to stay near each other.  NULL: none. */
+    uint8_t *near_table;
+    gfn_t near_first;
+    bool frozen; /* no table can be made any more: those of a dying domain are being freed */
 };
 
 /* p2m_clear - every gfn becomes a hole, and every table is freed. */
@@ -37,7 +42,7 @@ void p2m_clear(struct p2m *p2m);
 /*
  * p2m_get - the type of a gfn; one above the address space is a hole.
  * @order: if not NULL, gets the order of the slot the walk ended at: 0, 9 or
- *         18, or for a hole also 27 or 36
+ *         18, or for a hole also 27
  */
 enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order);
 
@@ -50,6 +55,9 @@ enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order);
  * split.
  */
 int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type type);
+
+/* p2m_split - give gfn a leaf of its own, so that p2m_set() of it cannot fail; as p2m_set(). */
+int p2m_split(struct p2m *p2m, gfn_t gfn);
 
 /*
  * p2m_run - how many gfns from first on have the type of the first one, but at

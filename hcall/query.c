@@ -23,14 +23,18 @@ _Static_assert(sizeof(struct xen_reserved_device_memory_map) == 24, "size of rdm
 ASSERT_FIELD(xen_mem_acquire_resource, pad, 12, 4);
 ASSERT_FIELD(xen_mem_acquire_resource, frame, 16, 8);
 _Static_assert(sizeof(struct xen_mem_acquire_resource) == 32, "size of acquire_resource");
+ASSERT_FIELD(xen_pod_target, target_pages, 0, 8);
+ASSERT_FIELD(xen_pod_target, tot_pages, 8, 8);
+ASSERT_FIELD(xen_pod_target, pod_cache_pages, 16, 8);
+ASSERT_FIELD(xen_pod_target, pod_entries, 24, 8);
 ASSERT_FIELD(xen_pod_target, domid, 32, 2);
 _Static_assert(sizeof(struct xen_pod_target) == 40, "size of pod_target");
 
 /* The queries: a number of the domain that the structure names. */
-static long query(const struct call *call, const uint64_t *number)
+static long query(const struct call *call, uint64_t (*number)(const struct hcall_domain *d))
 {
-    const struct hcall_domain *d = call->d;
     struct xen_memory_domain arg;
+    struct hcall_domain *d;
     long value;
     int rc;
 
@@ -40,57 +44,107 @@ static long query(const struct call *call, const uint64_t *number)
     if (!copy_from_guest(call, &arg, call->arg, sizeof(arg))) {
         return -EFAULT;
     }
-    rc = xenmem_check_domid(call, arg.domid);
+    rc = xenmem_find(call, arg.domid, &d);
     if (rc < 0) {
         return rc;
     }
-    d->ops.lock(d->world);
-    value = (long)*number;
-    d->ops.unlock(d->world);
+    call->host->ops.lock(call->host->world);
+    value = (long)number(d);
+    call->host->ops.unlock(call->host->world);
     return value;
+}
+
+static gfn_t max_gfn(const struct hcall_domain *d)
+{
+    return d->max_gfn;
 }
 
 /* Xen's p2m remembers the highest gfn it ever mapped; the answer never gets smaller. */
 long xenmem_maximum_gpfn(const struct call *call)
 {
-    return query(call, &call->d->max_gfn);
-}
-
-/* Only the control domain may ask: not even about itself may an ordinary one. */
-long xenmem_pod_target(const struct call *call)
-{
-    struct xen_pod_target arg;
-    int rc;
-
-    /* Compared as a whole by Xen, this cmd with a start_extent is another operation. */
-    if (call->start_extent != 0) {
-        return -ENOSYS;
-    }
-    if (!copy_from_guest(call, &arg, call->arg,
-                         call->caller->compat ? COMPAT_POD_TARGET_SIZE : sizeof(arg))) {
-        return -EFAULT;
-    }
-    if (arg.domid == DOMID_DOM0) {
-        return -EINVAL; /* a PV domain has no PoD */
-    }
-    rc = xenmem_check_domid(call, arg.domid);
-    return rc < 0 ? rc : -EPERM;
+    return query(call, max_gfn);
 }
 
 long xenmem_current_reservation(const struct call *call)
 {
-    return query(call, &call->d->tot_pages);
+    return query(call, hcall_domain_tot_pages);
 }
 
 long xenmem_maximum_reservation(const struct call *call)
 {
-    return query(call, &call->d->max_pages);
+    return query(call, hcall_domain_max_pages);
+}
+
+/* Only the control domain may ask: not even about itself may an ordinary one. */
+static int find_pod_domain(const struct call *call, struct xen_pod_target *arg,
+                           struct hcall_domain **d)
+{
+    /* Compared as a whole by Xen, this cmd with a start_extent is another operation. */
+    if (call->start_extent != 0) {
+        return -ENOSYS;
+    }
+    if (!copy_argument(call, arg, sizeof(*arg), COMPAT_POD_TARGET_SIZE)) {
+        return -EFAULT;
+    }
+    *d = xenmem_domain(call, arg->domid);
+    if (!*d) {
+        return -ESRCH;
+    }
+    if ((*d)->domid == HCALL_CONTROL_DOMID) {
+        return -EINVAL; /* a PV domain has no PoD */
+    }
+    return xenmem_is_control(call) ? 0 : -EPERM;
+}
+
+/* What both tell about the domain: as there is no PoD yet, no page waits in a cache for it. */
+static long tell_pod(const struct call *call, const struct hcall_domain *d)
+{
+    uint64_t numbers[] = {0, 0, 0}; /* tot_pages, pod_cache_pages, pod_entries */
+
+    call->host->ops.lock(call->host->world);
+    numbers[0] = d->tot_pages;
+    call->host->ops.unlock(call->host->world);
+    return copy_to_guest(call, call->arg + offsetof(struct xen_pod_target, tot_pages), numbers,
+                         sizeof(numbers))
+               ? 0
+               : -EFAULT;
+}
+
+long xenmem_get_pod_target(const struct call *call)
+{
+    struct xen_pod_target arg;
+    struct hcall_domain *d;
+    int rc = find_pod_domain(call, &arg, &d);
+
+    return rc < 0 ? rc : tell_pod(call, d);
+}
+
+/* A domain that has memory and no gfn to populate on demand is done with PoD; so is a dying one. */
+long xenmem_set_pod_target(const struct call *call)
+{
+    struct xen_pod_target arg;
+    struct hcall_domain *d;
+    int rc = find_pod_domain(call, &arg, &d);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (arg.target_pages > hcall_domain_max_pages(d)) {
+        return -EINVAL;
+    }
+    return hcall_domain_tot_pages(d) > 0 || d->dying ? tell_pod(call, d) : -EOPNOTSUPP;
 }
 
 /* Whoever asks: the argument is not looked at. */
 long xenmem_maximum_ram_page(const struct call *call)
 {
-    return call->start_extent != 0 ? -EINVAL : (long)call->d->ops.max_page;
+    return call->start_extent != 0 ? -EINVAL : (long)call->host->max_page;
+}
+
+/* Of machine frames, which are not modelled; 32-bit callers get that answer from another place. */
+long xenmem_machphys_mfn_list(const struct call *call)
+{
+    return call->start_extent == 0 && call->caller->compat ? -EOPNOTSUPP : -ENOSYS;
 }
 
 /* It is about 32-bit PV domains, which there are none of. */
@@ -107,30 +161,32 @@ long xenmem_sharing_counter(const struct call *call)
 
 /* --- What an ordinary domain is refused, when it gets that far ------------------------- */
 
-long xenmem_claim_pages(const struct call *call)
+/* Not built into Xen unless asked for; what it checks first it checks all the same. */
+long xenmem_access_op(const struct call *call)
 {
-    struct xen_memory_reservation r;
+    struct xen_mem_access_op arg;
+    struct hcall_domain *d;
 
-    /* Xen does not translate it for 32-bit callers. */
-    if (call->caller->compat) {
-        return -ENOSYS;
-    }
-    if (call->start_extent != 0) {
-        return -EINVAL;
-    }
-    if (!copy_from_guest(call, &r, call->arg, sizeof(r))) {
+    if (!copy_from_guest(call, &arg, call->arg, sizeof(arg))) {
         return -EFAULT;
     }
-    if (r.extent_start.p || r.extent_order != 0 || r.mem_flags != 0) {
+    d = xenmem_domain(call, arg.domid);
+    if (!d) {
+        return -ESRCH;
+    }
+    if (d == call->caller->domain) {
+        return -EPERM;
+    }
+    if (d->dying || d->domid == HCALL_CONTROL_DOMID) {
         return -EINVAL;
     }
-    /* DOMID_SELF names nobody here, and who is not found is no ESRCH. */
-    return r.domid == DOMID_DOM0 || r.domid == call->d->domid ? -EPERM : -EINVAL;
+    return xenmem_is_control(call) ? -EOPNOTSUPP : -EPERM;
 }
 
 long xenmem_get_vnumainfo(const struct call *call)
 {
     struct xen_vnuma_topology_info info;
+    struct hcall_domain *d;
     int rc;
 
     if (call->start_extent != 0) {
@@ -142,7 +198,7 @@ long xenmem_get_vnumainfo(const struct call *call)
     if (info.pad != 0) {
         return -EINVAL;
     }
-    rc = xenmem_check_domid(call, info.domid);
+    rc = xenmem_find(call, info.domid, &d);
     return rc < 0 ? rc : -EOPNOTSUPP; /* there is no virtual NUMA */
 }
 
@@ -170,9 +226,10 @@ long xenmem_reserved_device_memory_map(const struct call *call)
 
 long xenmem_acquire_resource(const struct call *call)
 {
+    /* The control domain is not translated. */
+    bool old = hcall_host_is_old(call->host) && !xenmem_is_control(call);
     struct xen_mem_acquire_resource r;
-    bool old = call->d->version <= HCALL_VERSION_4_17;
-    int rc;
+    struct hcall_domain *d;
 
     /* 4.17 refuses every translated caller at once, but for what translating it needs. */
     if (old && !call->caller->compat) {
@@ -187,7 +244,10 @@ long xenmem_acquire_resource(const struct call *call)
     if (r.pad != 0 || r.frame >= FRAMES_END || r.frame + r.nr_frames >= FRAMES_END) {
         return -EINVAL;
     }
-    /* Only another domain's can be acquired. */
-    rc = xenmem_check_domid(call, r.domid);
-    return rc < 0 ? rc : -EPERM;
+    d = xenmem_domain(call, r.domid);
+    if (!d) {
+        return -ESRCH;
+    }
+    /* Only another domain's can be acquired, and then it is frames that one gets. */
+    return d != call->caller->domain && xenmem_is_control(call) ? -EOPNOTSUPP : -EPERM;
 }

@@ -8,6 +8,18 @@
 
 void ranges_add(struct ranges *ranges, gfn_t first, pages_t count)
 {
+    struct range *last = ranges->nr > 0 ? &ranges->range[ranges->nr - 1] : NULL;
+
+    /* Lists mostly go up or down in order. */
+    if (last && first == last->first + last->count) {
+        last->count += count;
+        return;
+    }
+    if (last && first + count == last->first) {
+        last->first = first;
+        last->count += count;
+        return;
+    }
     ranges->range[ranges->nr++] = (struct range){.first = first, .count = count};
 }
 

@@ -7,19 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "call.h"
 #include "ranges.h"
+#include "reservation.h"
 
 /* Any start_extent must fit above the operation in 32 bits. */
 #define MAX_NR_EXTENTS (UINT32_MAX >> 6)
-/* What an ordinary domain, one without hardware of its own, may ask for at once. */
-#define MAX_EXTENT_ORDER 9
 
-/* The part of mem_flags that says how wide a frame's address may be. */
-#define ADDRESS_BITS XENMEMF_address_bits(0xffu)
-
-_Static_assert(HCALL_PAGES_PER_SECTION >= 1u << MAX_EXTENT_ORDER,
-               "the largest extent must fit into one section");
+#define STRING(x) #x
+#define LINE(x) STRING(x)
+/* What domain_crash() is called from. */
+#define HERE "hcall/reservation.c:" LINE(__LINE__)
 
 struct compat_memory_reservation {
     uint32_t extent_start;
@@ -40,17 +37,8 @@ ASSERT_FIELD(compat_memory_reservation, nr_extents, 4, 4);
 ASSERT_FIELD(compat_memory_reservation, extent_order, 8, 4);
 ASSERT_FIELD(compat_memory_reservation, mem_flags, 12, 4);
 ASSERT_FIELD(compat_memory_reservation, domid, 16, 2);
-_Static_assert(sizeof(struct compat_memory_reservation) == 20,
+_Static_assert(sizeof(struct compat_memory_reservation) == COMPAT_MEMORY_RESERVATION_SIZE,
                "size of memory_reservation, 32-bit");
-
-/* The structure of the operations on extents, whoever calls. */
-struct reservation {
-    uint64_t extent_start;
-    uint64_t nr_extents;
-    unsigned extent_order;
-    uint32_t mem_flags;
-    domid_t domid;
-};
 
 /* What sets one operation on extents apart from the others. */
 struct extent_op {
@@ -58,21 +46,21 @@ struct extent_op {
      * Do one extent and add to ranges the gfns that changed, even if it fails.
      * Runs inside an exclusive section.
      */
-    bool (*extent)(const struct call *call, const struct reservation *r, gfn_t base,
-                   struct ranges *ranges);
-    /* From struct hcall_ops: make the host's pages follow. */
-    void (*settle)(void *world, gfn_t first, pages_t count);
+    bool (*extent)(const struct call *call, struct hcall_domain *d, const struct reservation *r,
+                   gfn_t base, struct ranges *ranges);
+    /* Make the host's pages behind the ranges follow. */
+    void (*settle)(const struct hcall_domain *d, gfn_t first, pages_t count);
     /* Is the list an input?  Is it an output? */
     bool reads_list, writes_list;
 };
 
-static bool copy_reservation(const struct call *call, struct reservation *r)
+bool xenmem_copy_reservation(const struct call *call, uint64_t addr, struct reservation *r)
 {
     struct compat_memory_reservation narrow;
     struct xen_memory_reservation wide;
 
     if (call->caller->compat) {
-        if (!copy_from_guest(call, &narrow, call->arg, sizeof(narrow))) {
+        if (!copy_from_guest(call, &narrow, addr, sizeof(narrow))) {
             return false;
         }
         *r = (struct reservation){
@@ -83,7 +71,7 @@ static bool copy_reservation(const struct call *call, struct reservation *r)
             .domid = narrow.domid,
         };
     } else {
-        if (!copy_from_guest(call, &wide, call->arg, sizeof(wide))) {
+        if (!copy_from_guest(call, &wide, addr, sizeof(wide))) {
             return false;
         }
         *r = (struct reservation){
@@ -97,33 +85,30 @@ static bool copy_reservation(const struct call *call, struct reservation *r)
     return true;
 }
 
-static bool reservation_valid(const struct call *call, const struct reservation *r)
+static bool reservation_valid(const struct call *call, const struct reservation *r,
+                              unsigned max_order, struct hcall_domain **d)
 {
     return r->nr_extents <= MAX_NR_EXTENTS && call->start_extent < r->nr_extents &&
-           xenmem_flags_valid(r->mem_flags) && xenmem_check_domid(call, r->domid) == 0 &&
-           r->extent_order <= MAX_EXTENT_ORDER;
+           xenmem_flags_valid(call, r->mem_flags) && xenmem_find(call, r->domid, d) == 0 &&
+           /* The control domain's own frames are not modelled. */
+           (*d)->domid != HCALL_CONTROL_DOMID && r->extent_order <= max_order;
 }
 
-/* Read nr elements of the list, from this index on; returns how many could be read. */
-static size_t copy_frames(const struct call *call, const struct extent_op *op,
-                          const struct reservation *r, uint64_t index, gfn_t *frames, size_t nr)
+size_t xenmem_copy_frames(const struct call *call, const struct reservation *r, uint64_t index,
+                          gfn_t *frames, size_t nr)
 {
-    const struct hcall_ops *ops = &call->d->ops;
-    void *world = call->d->world;
+    const struct hcall_domain *caller = call->caller->domain;
     uint32_t narrow[HCALL_PAGES_PER_SECTION];
     uint64_t from;
 
-    if (!op->reads_list) {
-        memset(frames, 0, nr * sizeof(frames[0]));
-        return nr;
-    }
     if (!call->caller->compat) {
         from = r->extent_start + index * sizeof(frames[0]);
-        return ops->copy_from_guest(world, frames, from, nr * sizeof(frames[0])) /
+        return caller->ops.copy_from_guest(caller->world, frames, from, nr * sizeof(frames[0])) /
                sizeof(frames[0]);
     }
     from = r->extent_start + index * sizeof(narrow[0]);
-    nr = ops->copy_from_guest(world, narrow, from, nr * sizeof(narrow[0])) / sizeof(narrow[0]);
+    nr = caller->ops.copy_from_guest(caller->world, narrow, from, nr * sizeof(narrow[0])) /
+         sizeof(narrow[0]);
     for (size_t i = 0; i < nr; i++) {
         frames[i] = narrow[i];
     }
@@ -138,7 +123,7 @@ static size_t copy_frames(const struct call *call, const struct extent_op *op,
 static size_t write_frames(const struct call *call, const struct reservation *r, uint64_t index,
                            const gfn_t *frames, size_t nr)
 {
-    const struct hcall_ops *ops = &call->d->ops;
+    const struct hcall_domain *caller = call->caller->domain;
     uint32_t narrow[HCALL_PAGES_PER_SECTION];
     uint64_t to = r->extent_start + index * sizeof(narrow[0]);
 
@@ -148,22 +133,21 @@ static size_t write_frames(const struct call *call, const struct reservation *r,
     for (size_t i = 0; i < nr; i++) {
         narrow[i] = (uint32_t)frames[i];
     }
-    return ops->copy_to_guest(call->d->world, to, narrow, nr * sizeof(narrow[0])) /
+    return caller->ops.copy_to_guest(caller->world, to, narrow, nr * sizeof(narrow[0])) /
            sizeof(narrow[0]);
 }
 
 /* One exclusive section; returns how many of the extents were done. */
-static size_t do_section(const struct call *call, const struct extent_op *op,
-                         const struct reservation *r, const gfn_t *frames, size_t nr)
+static size_t do_section(const struct call *call, struct hcall_domain *d,
+                         const struct extent_op *op, const struct reservation *r,
+                         const gfn_t *frames, size_t nr)
 {
-    const struct hcall_ops *ops = &call->d->ops;
-    void *world = call->d->world;
     struct ranges ranges;
     size_t done = 0;
 
     ranges.nr = 0;
-    ops->begin_exclusive(world);
-    while (done < nr && op->extent(call, r, frames[done], &ranges)) {
+    d->ops.begin_exclusive(d->world);
+    while (done < nr && op->extent(call, d, r, frames[done], &ranges)) {
         done++;
     }
     /*
@@ -172,9 +156,9 @@ static size_t do_section(const struct call *call, const struct extent_op *op,
      */
     ranges_merge(&ranges);
     for (unsigned i = 0; i < ranges.nr; i++) {
-        op->settle(world, ranges.range[i].first, ranges.range[i].count);
+        op->settle(d, ranges.range[i].first, ranges.range[i].count);
     }
-    ops->end_exclusive(world);
+    hcall_domain_end_exclusive(d);
     return done;
 }
 
@@ -182,121 +166,242 @@ static size_t do_section(const struct call *call, const struct extent_op *op,
  * The frames are read a section's worth ahead, because reading guest memory may
  * walk page tables or fault, which must not happen while the vCPUs are stopped.
  */
-static long do_reservation(const struct call *call, const struct extent_op *op)
+static size_t do_part(const struct call *call, struct hcall_domain *d, const struct extent_op *op,
+                      const struct reservation *r, uint64_t index, size_t want)
 {
     gfn_t frames[HCALL_PAGES_PER_SECTION];
-    uint64_t index = call->start_extent;
-    struct reservation r;
+    size_t nr = want;
 
-    if (!copy_reservation(call, &r) || !reservation_valid(call, &r)) {
-        return (long)call->start_extent;
+    if (op->reads_list) {
+        nr = xenmem_copy_frames(call, r, index, frames, want);
+    } else {
+        memset(frames, 0, want * sizeof(frames[0]));
     }
-    while (index < r.nr_extents) {
-        uint64_t left = r.nr_extents - index;
-        size_t most = HCALL_PAGES_PER_SECTION >> r.extent_order;
-        size_t want = left < most ? left : most;
-        size_t nr = copy_frames(call, op, &r, index, frames, want);
+    if (nr > 0) {
+        nr = do_section(call, d, op, r, frames, nr);
+    }
+    if (nr > 0 && op->writes_list) {
+        nr = write_frames(call, r, index, frames, nr);
+    }
+    return nr;
+}
 
-        if (nr > 0) {
-            nr = do_section(call, op, &r, frames, nr);
+static long do_reservation(const struct call *call, const struct extent_op *op,
+                           const struct reservation *r, unsigned max_order)
+{
+    uint64_t index = call->start_extent;
+    struct hcall_domain *d;
+    uint64_t most;
+
+    if (!reservation_valid(call, r, max_order, &d)) {
+        return (long)index;
+    }
+    most = HCALL_PAGES_PER_SECTION >> r->extent_order;
+    most = most > 0 ? most : 1;
+    while (index < r->nr_extents) {
+        uint64_t left = r->nr_extents - index;
+        size_t want = left < most ? left : most;
+        size_t done;
+
+        if (index > call->start_extent && xenmem_preempted(call, index)) {
+            return -ERESTART;
         }
-        if (nr > 0 && op->writes_list) {
-            nr = write_frames(call, &r, index, frames, nr);
-        }
-        index += nr;
-        if (nr < want) {
+        done = do_part(call, d, op, r, index, want);
+        index += done;
+        if (done < want) {
             break;
         }
     }
     return (long)index;
 }
 
+static void discard(const struct hcall_domain *d, gfn_t first, pages_t count)
+{
+    d->ops.discard(d->world, first, count);
+}
+
+static void back(const struct hcall_domain *d, gfn_t first, pages_t count)
+{
+    d->ops.back(d->world, first, count);
+}
+
+/* --- decrease --------------------------------------------------------------------- */
+
+/* The page stays mapped nowhere; that it does so for good takes the reference it had. */
+static bool decrease_special(struct hcall_domain *d, gfn_t gfn)
+{
+    struct special *special = hcall_domain_special_at(d, gfn);
+
+    if (special->released || p2m_set(&d->p2m, gfn, 1, HCALL_P2M_HOLE) < 0) {
+        return false;
+    }
+    special->released = true;
+    hcall_domain_place_special(special, HCALL_NO_GFN);
+    return true;
+}
+
+/* A run of gfns of one type; returns how many became holes: all, or it stops there. */
+static pages_t decrease_run(struct hcall_domain *d, gfn_t base, pages_t run,
+                            enum hcall_p2m_type type, struct ranges *ranges)
+{
+    switch (type) {
+    case HCALL_P2M_RAM:
+    case HCALL_P2M_OWN_GRANT:
+        if (p2m_set(&d->p2m, base, run, HCALL_P2M_HOLE) < 0) {
+            return 0;
+        }
+        /* What a grant holds on to is the domain's for ever. */
+        if (type == HCALL_P2M_RAM) {
+            hcall_host_give(d, run);
+        }
+        ranges_add(ranges, base, run);
+        return run;
+    case HCALL_P2M_SPECIAL:
+        return decrease_special(d, base) ? 1 : 0;
+    default:
+        return 0;
+    }
+}
+
 /*
  * Gfn by gfn as far as the outcome goes: what lies before a hole is gone although
  * the extent fails.  Runs of RAM go at once, so that superpage leaves stay whole.
  */
-static bool decrease_extent(const struct call *call, const struct reservation *r, gfn_t base,
-                            struct ranges *ranges)
+static bool decrease_extent(const struct call *call, struct hcall_domain *d,
+                            const struct reservation *r, gfn_t base, struct ranges *ranges)
 {
-    struct hcall_domain *d = call->d;
     pages_t left = (pages_t)1 << r->extent_order;
 
+    (void)call;
     while (left > 0) {
         enum hcall_p2m_type type;
-        pages_t run = p2m_run(&d->p2m, base, left, &type);
+        /* A dying domain's leaves cannot be split, so each gfn is on its own. */
+        pages_t run = p2m_run(&d->p2m, base, d->dying ? 1 : left, &type);
+        pages_t done = decrease_run(d, base, run, type, ranges);
 
-        if (type != HCALL_P2M_RAM || p2m_set(&d->p2m, base, run, HCALL_P2M_HOLE) < 0) {
+        if (done == 0) {
             return false;
         }
-        d->tot_pages -= run;
-        ranges_add(ranges, base, run);
-        base += run;
-        left -= run;
+        base += done;
+        left -= done;
     }
     return true;
 }
 
 long xenmem_decrease_reservation(const struct call *call)
 {
-    const struct extent_op op = {
+    static const struct extent_op op = {
         .extent = decrease_extent,
-        .settle = call->d->ops.discard,
+        .settle = discard,
         .reads_list = true,
     };
+    struct reservation r;
 
-    return do_reservation(call, &op);
+    if (!xenmem_copy_reservation(call, call->arg, &r)) {
+        return (long)call->start_extent;
+    }
+    return do_reservation(call, &op, &r, xenmem_max_order(call));
 }
 
+/* --- populate ---------------------------------------------------------------------- */
+
 /* Would max_pages allow this many more pages?  If not, say so in Xen's words. */
-static bool may_allocate(const struct call *call, pages_t count)
+static bool within_max_pages(const struct call *call, const struct hcall_domain *d, pages_t count)
 {
-    const struct hcall_domain *d = call->d;
     bool over_already = d->tot_pages > d->max_pages;
     char line[96];
 
     if (!over_already && count <= d->max_pages - d->tot_pages) {
         return true;
     }
-    snprintf(line, sizeof(line), "d%uv%u %s for d%u: %llu > %llu", call->caller->domid,
+    snprintf(line, sizeof(line), "d%uv%u %s for d%u: %llu > %llu", call->caller->domain->domid,
              call->caller->vcpu, over_already ? "Inconsistent allocation" : "Over-allocation",
              d->domid, (unsigned long long)(d->tot_pages + (over_already ? 0 : count)),
              (unsigned long long)d->max_pages);
-    d->ops.log(d->world, line);
+    call->host->ops.log(call->host->world, line);
     return false;
 }
 
-static bool backable(const struct hcall_domain *d, gfn_t base, pages_t count)
+/* Xen looks for pages first, and only then whether the domain may have them. */
+static bool may_allocate(const struct call *call, const struct hcall_domain *d, pages_t count)
 {
-    for (pages_t i = 0; i < count; i++) {
-        if (!d->ops.backable(d->world, base + i)) {
+    return hcall_host_has(d, count) && !d->dying && within_max_pages(call, d, count);
+}
+
+/* Does nothing stand in the way of RAM there?  If something does the domain is crashed. */
+static bool may_replace(const struct call *call, struct hcall_domain *d, gfn_t base, pages_t count)
+{
+    /* Numbers of Xen's, for its log: types, and unrestricted access. */
+    static const uint8_t xen_type[HCALL_P2M_TYPES] = {
+        [HCALL_P2M_OWN_GRANT] = 7,
+        [HCALL_P2M_GRANT] = 7,
+        [HCALL_P2M_FOREIGN] = 14,
+        [HCALL_P2M_MMIO] = 5,
+    };
+    const unsigned xen_rwx = 7;
+    enum hcall_p2m_type type;
+    char line[128];
+
+    while (count > 0) {
+        pages_t run = p2m_run(&d->p2m, base, count, &type);
+
+        if (xen_type[type] != 0) {
+            snprintf(line, sizeof(line),
+                     "d%u: GFN %#llx (%#llx,%u,%u) -> (%#llx,%u,%u) not permitted", d->domid,
+                     (unsigned long long)base, (unsigned long long)base, xen_type[type], xen_rwx,
+                     (unsigned long long)base, 0, xen_rwx);
+            call->host->ops.log(call->host->world, line);
+            hcall_domain_crash(d, call->caller, HERE);
             return false;
         }
+        base += run;
+        count -= run;
     }
     return true;
 }
 
-/*
- * All or nothing.  A gfn that cannot be backed stops the call and costs nothing;
- * on Xen a gfn outside the p2m's reach stops it too, but leaks the pages.
- */
-static bool populate_extent(const struct call *call, const struct reservation *r, gfn_t base,
-                            struct ranges *ranges)
+/* Pages that have been allocated and could not be mapped stay the domain's, as in Xen. */
+static bool leak(struct hcall_domain *d, pages_t count)
 {
-    struct hcall_domain *d = call->d;
+    hcall_host_take(d, count);
+    d->orphans += count;
+    return false;
+}
+
+/* A gfn that is not backable is this library's own limit, and costs nothing. */
+static bool map_fresh(const struct call *call, struct hcall_domain *d, gfn_t base, pages_t count)
+{
+    pages_t replaced;
+
+    if (base >= P2M_GFNS || count > P2M_GFNS - base || !may_replace(call, d, base, count)) {
+        return leak(d, count);
+    }
+    if (!d->ops.backable(d->world, base, count)) {
+        return false;
+    }
+    replaced = p2m_count(&d->p2m, base, count, HCALL_P2M_RAM);
+    if (p2m_set(&d->p2m, base, count, HCALL_P2M_RAM) < 0) {
+        return leak(d, count);
+    }
+    hcall_host_take(d, count);
+    /* The page that was there stays the domain's, though no gfn leads to it. */
+    d->orphans += replaced;
+    return true;
+}
+
+static bool populate_extent(const struct call *call, struct hcall_domain *d,
+                            const struct reservation *r, gfn_t base, struct ranges *ranges)
+{
     pages_t count = (pages_t)1 << r->extent_order;
-    pages_t replaced = p2m_count(&d->p2m, base, count, HCALL_P2M_RAM);
 
     /* A domain cannot mark its own gfns populate-on-demand. */
     if (r->mem_flags & XENMEMF_populate_on_demand) {
         return false;
     }
-    if (!may_allocate(call, count) || !backable(d, base, count) ||
-        p2m_set(&d->p2m, base, count, HCALL_P2M_RAM) < 0) {
+    if (!may_allocate(call, d, count) || !map_fresh(call, d, base, count)) {
         return false;
     }
-    /* The page that was there stays the domain's, though no gfn leads to it. */
-    d->orphans += replaced;
-    d->tot_pages += count;
+    hcall_domain_unmap_specials(d, base, count);
     hcall_domain_mapped(d, base, count);
     ranges_add(ranges, base, count);
     return true;
@@ -304,29 +409,36 @@ static bool populate_extent(const struct call *call, const struct reservation *r
 
 long xenmem_populate_physmap(const struct call *call)
 {
-    const struct extent_op op = {
+    static const struct extent_op op = {
         .extent = populate_extent,
-        .settle = call->d->ops.back,
+        .settle = back,
         .reads_list = true,
         .writes_list = true,
     };
+    struct reservation r;
 
-    return do_reservation(call, &op);
+    if (!xenmem_copy_reservation(call, call->arg, &r)) {
+        return (long)call->start_extent;
+    }
+    return do_reservation(call, &op, &r,
+                          r.mem_flags & XENMEMF_populate_on_demand ? HCALL_MAX_ORDER
+                                                                   : xenmem_max_order(call));
 }
 
+/* --- increase ---------------------------------------------------------------------- */
+
 /* Pages that no gfn leads to. */
-static bool increase_extent(const struct call *call, const struct reservation *r, gfn_t base,
-                            struct ranges *ranges)
+static bool increase_extent(const struct call *call, struct hcall_domain *d,
+                            const struct reservation *r, gfn_t base, struct ranges *ranges)
 {
-    struct hcall_domain *d = call->d;
     pages_t count = (pages_t)1 << r->extent_order;
 
     (void)base;
     (void)ranges;
-    if (!may_allocate(call, count)) {
+    if (!may_allocate(call, d, count)) {
         return false;
     }
-    d->tot_pages += count;
+    hcall_host_take(d, count);
     d->orphans += count;
     return true;
 }
@@ -340,147 +452,13 @@ long xenmem_increase_reservation(const struct call *call)
 {
     struct extent_op op = {
         .extent = increase_extent,
-        .settle = call->d->ops.back,
+        .settle = back,
     };
     struct reservation r;
 
-    op.writes_list = copy_reservation(call, &r) && r.extent_start != 0;
-    return do_reservation(call, &op);
-}
-
-/* --- exchange ---------------------------------------------------------------------- */
-
-struct compat_memory_exchange {
-    struct compat_memory_reservation in, out;
-    uint32_t nr_exchanged;
-};
-
-ASSERT_FIELD(xen_memory_exchange, in, 0, 32);
-ASSERT_FIELD(xen_memory_exchange, out, 32, 32);
-ASSERT_FIELD(xen_memory_exchange, nr_exchanged, 64, 8);
-ASSERT_FIELD(compat_memory_exchange, in, 0, 20);
-ASSERT_FIELD(compat_memory_exchange, out, 20, 20);
-ASSERT_FIELD(compat_memory_exchange, nr_exchanged, 40, 4);
-
-struct exchange {
-    struct reservation in, out;
-    uint64_t nr_exchanged;
-};
-
-static bool copy_exchange(const struct call *call, struct exchange *x)
-{
-    size_t size = call->caller->compat ? sizeof(struct compat_memory_reservation)
-                                       : sizeof(struct xen_memory_reservation);
-    struct call in = *call, out = *call;
-    uint32_t narrow;
-
-    out.arg += size;
-    if (!copy_reservation(&in, &x->in) || !copy_reservation(&out, &x->out)) {
-        return false;
+    if (!xenmem_copy_reservation(call, call->arg, &r)) {
+        return (long)call->start_extent;
     }
-    if (!call->caller->compat) {
-        return copy_from_guest(call, &x->nr_exchanged, call->arg + 2 * size, 8);
-    }
-    if (!copy_from_guest(call, &narrow, call->arg + 2 * size, 4)) {
-        return false;
-    }
-    x->nr_exchanged = narrow;
-    return true;
-}
-
-/* As many pages in as out, in numbers that do not wrap. */
-static bool totals_match(const struct exchange *x)
-{
-    uint64_t in = x->in.nr_extents << x->in.extent_order;
-    uint64_t out = x->out.nr_extents << x->out.extent_order;
-
-    return in >> x->in.extent_order == x->in.nr_extents &&
-           out >> x->out.extent_order == x->out.nr_extents && in == out;
-}
-
-static bool copy_first(const struct call *call, const struct reservation *r, uint64_t index,
-                       gfn_t *gfn)
-{
-    const struct extent_op op = {.reads_list = true};
-
-    return copy_frames(call, &op, r, index, gfn, 1) == 1;
-}
-
-/* The first page is as far as it gets: frames of a translated domain are not exchanged. */
-static int first_page(const struct call *call, const struct exchange *x)
-{
-    struct hcall_domain *d = call->d;
-    enum hcall_p2m_type type;
-    gfn_t gfn;
-
-    if (!copy_first(call, &x->in, x->nr_exchanged, &gfn)) {
-        return -EFAULT;
-    }
-    d->ops.lock(d->world);
-    type = p2m_get(&d->p2m, gfn, NULL);
-    d->ops.unlock(d->world);
-    return type == HCALL_P2M_HOLE ? -EINVAL : -EOPNOTSUPP;
-}
-
-/* Xen translates a 32-bit caller's lists, both of them, before it looks at anything else. */
-static int check_translation(const struct call *call, const struct exchange *x)
-{
-    gfn_t gfn;
-
-    if (x->in.extent_order >= 32 || x->out.extent_order >= 32) {
-        return -EPERM;
-    }
-    if (!totals_match(x)) {
-        return -EINVAL;
-    }
-    if (x->nr_exchanged < x->in.nr_extents && (!copy_first(call, &x->in, x->nr_exchanged, &gfn) ||
-                                               !copy_first(call, &x->out, x->nr_exchanged, &gfn))) {
-        return -EFAULT;
-    }
-    return 0;
-}
-
-static int do_exchange(const struct call *call, const struct exchange *x)
-{
-    int rc = call->caller->compat ? check_translation(call, x) : 0;
-
-    if (rc < 0) {
-        return rc;
-    }
-    if (x->in.extent_order > MAX_EXTENT_ORDER || x->out.extent_order > MAX_EXTENT_ORDER) {
-        return -EPERM;
-    }
-    if (x->nr_exchanged > x->in.nr_extents || x->in.domid != x->out.domid || !totals_match(x)) {
-        return -EINVAL;
-    }
-    if (x->nr_exchanged == x->in.nr_extents) {
-        return 0;
-    }
-    /* Of the flags only the node that is to give the pages is looked at. */
-    if (!xenmem_flags_valid(x->out.mem_flags & ~ADDRESS_BITS)) {
-        return -EINVAL;
-    }
-    rc = xenmem_check_domid(call, x->in.domid);
-    return rc < 0 ? rc : first_page(call, x);
-}
-
-long xenmem_exchange(const struct call *call)
-{
-    struct exchange x;
-    int rc;
-
-    if (call->start_extent != 0) {
-        return -EINVAL;
-    }
-    if (!copy_exchange(call, &x)) {
-        return -EFAULT;
-    }
-    rc = do_exchange(call, &x);
-    /* How far it came, which is no further than it was; for 32-bit callers only if it is. */
-    if (rc < 0 && !call->caller->compat &&
-        !copy_to_guest(call, call->arg + offsetof(struct xen_memory_exchange, nr_exchanged),
-                       &x.nr_exchanged, sizeof(x.nr_exchanged))) {
-        return -EFAULT;
-    }
-    return rc;
+    op.writes_list = r.extent_start != 0;
+    return do_reservation(call, &op, &r, xenmem_max_order(call));
 }

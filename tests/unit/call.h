@@ -6,18 +6,9 @@
 #ifndef TESTS_CALL_H
 #define TESTS_CALL_H
 
+#include "ops.h"
 #include "world.h"
 
-enum {
-    OP_DECREASE = 1,
-    OP_CURRENT = 3,
-    OP_MAXIMUM = 4,
-    OP_POPULATE = 6,
-    OP_MEMORY_MAP = 9,
-    OP_MAXIMUM_GPFN = 14,
-    OP_SET_POD_TARGET = 16,
-    OP_GET_POD_TARGET = 17,
-};
 #define START(extent) ((uint64_t)(extent) << 6)
 
 #define SELF 0x7ff0
@@ -48,9 +39,15 @@ size_t call_frame_size(bool compat);
 uint64_t call_list_fault_at(bool compat, uint64_t n);
 
 void call_put_reservation(struct world *w, bool compat, const struct reservation_args *args);
+/* The structure of add_to_physmap; all ones are all ones in either width. */
+void call_put_physmap(struct world *w, bool compat, uint16_t domid, unsigned space, uint64_t idx,
+                      gfn_t gpfn, unsigned size);
 void call_put_frame(struct world *w, bool compat, uint64_t list, uint64_t index, gfn_t gfn);
 
-/* The call itself, by vCPU 3. */
-long call_memory_op(struct hcall_domain *d, bool compat, uint64_t cmd, uint64_t arg);
+/*
+ * The call itself, by vCPU 3 of this domain.  If it is preempted it is made again, as the
+ * guest's vCPU does, until it has an end.
+ */
+long call_memory_op(struct hcall_domain *caller, bool compat, uint64_t cmd, uint64_t arg);
 
 #endif

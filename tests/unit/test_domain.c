@@ -19,15 +19,23 @@ static struct world world;
 
 static int new_domain(void **state)
 {
-    world_init(&world);
-    *state = hcall_domain_new(5, 4096, &world_ops, &world);
-    return *state ? 0 : -1;
+    world_open(&world, 4096, 0, 0);
+    *state = world.d;
+    return 0;
 }
 
 static int free_domain(void **state)
 {
-    hcall_domain_free(*state);
+    (void)state;
+    world_close(&world);
     return 0;
+}
+
+static struct hcall_domain *make(uint16_t domid)
+{
+    const struct hcall_domain_params params = {.domid = domid, .grant_frames = 2};
+
+    return hcall_domain_new(world.host, &params, &world_ops, &world);
 }
 
 static void a_new_domain_owns_nothing(void **state)
@@ -43,20 +51,53 @@ static void a_new_domain_owns_nothing(void **state)
     assert_null(hcall_domain_check(d));
 }
 
-static void reserved_domids_are_refused(void **state)
+static void a_domid_is_one_domain_s(void **state)
 {
     (void)state;
-    assert_null(hcall_domain_new(0x7ff0, 0, &world_ops, &world));
-    assert_null(hcall_domain_new(0xffff, 0, &world_ops, &world));
+    assert_null(make(0x7ff0));
+    assert_null(make(0xffff));
+    assert_null(make(5));
+    assert_null(make(0));
     hcall_domain_free(NULL);
 }
 
 static void no_memory_no_domain(void **state)
 {
+    const struct hcall_host_params params = {.pages = 1};
+    const struct hcall_host_ops none = {0};
+
     (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        oom_after(i);
+        assert_null(make(6));
+        assert_true(oom_stop());
+    }
     oom_after(0);
-    assert_null(hcall_domain_new(5, 0, &world_ops, &world));
+    assert_null(hcall_host_new(&params, &none, NULL));
     assert_true(oom_stop());
+    hcall_host_free(NULL);
+}
+
+/* A page of the pool is one domain's, and free again with it. */
+static void a_pool_is_shared(void **state)
+{
+    struct hcall_domain *a = *state, *b = make(6);
+    pages_t half = WORLD_POOL / 2;
+
+    hcall_domain_set_max_pages(a, WORLD_POOL);
+    hcall_domain_set_max_pages(b, WORLD_POOL);
+    assert_int_equal(hcall_domain_build_ram(a, 0, half), 0);
+    assert_int_equal(hcall_domain_build_ram(b, 0, half + 1), -ENOMEM);
+    assert_int_equal(hcall_domain_build_ram(b, 0, half), 0);
+    assert_int_equal(hcall_host_free_pages(world.host), 0);
+    assert_int_equal(hcall_domain_build_ram(a, half, 1), -ENOMEM);
+    assert_null(hcall_host_check(world.host));
+    hcall_domain_free(b);
+    assert_int_equal(hcall_host_free_pages(world.host), half);
+    assert_int_equal(hcall_domain_build_ram(a, half, half), 0);
+    hcall_domain_reset(a);
+    assert_int_equal(hcall_host_free_pages(world.host), WORLD_POOL);
+    assert_null(hcall_host_check(world.host));
 }
 
 static void build_ram_in_the_largest_leaves(void **state)
@@ -182,24 +223,94 @@ static void check_notices_what_is_wrong(void **state)
     assert_non_null(hcall_domain_check(d));
     d->orphans++;
     assert_null(hcall_domain_check(d));
-    assert_int_equal(p2m_set(&d->p2m, 20, 1, (enum hcall_p2m_type)77), 0);
+    assert_non_null(hcall_host_check(world.host));
+    d->host->free_pages--;
+    assert_null(hcall_host_check(world.host));
+    d->claim = 1;
+    assert_non_null(hcall_host_check(world.host));
+    d->claim = 0;
+    d->host->claims = d->host->free_pages + 1;
+    assert_non_null(hcall_host_check(world.host));
+    d->host->claims = 0;
+    d->special[HCALL_SPECIAL_SHARED_INFO].gfn = 3;
+    assert_non_null(hcall_domain_check(d));
+    d->special[HCALL_SPECIAL_SHARED_INFO].gfn = HCALL_NO_GFN;
+    assert_int_equal(p2m_set(&d->p2m, 20, 1, HCALL_P2M_SPECIAL), 0);
+    assert_non_null(hcall_domain_check(d));
+    assert_int_equal(p2m_set(&d->p2m, 20, 2, HCALL_P2M_OWN_GRANT), 0);
+    assert_non_null(hcall_domain_check(d));
+    assert_int_equal(p2m_set(&d->p2m, 20, 2, (enum hcall_p2m_type)77), 0);
     assert_non_null(hcall_domain_check(d));
 }
 
-static void what_was_built_can_be_taken(void **state)
+static void what_is_not_the_domain_s_is_mapped_into_holes(void **state)
 {
     struct hcall_domain *d = *state;
 
     assert_int_equal(hcall_domain_build_ram(d, 0x100, 0x100), 0);
-    assert_int_equal(hcall_domain_take_ram(d, 0xff, 2), -EINVAL);
-    assert_int_equal(hcall_domain_take_ram(d, P2M_GFNS - 1, 2), -EINVAL);
+    assert_int_equal(hcall_domain_map(d, 0x200, 4, HCALL_P2M_MMIO), 0);
+    assert_int_equal(hcall_domain_p2m(d, 0x203, NULL), HCALL_P2M_MMIO);
     assert_int_equal(hcall_domain_tot_pages(d), 0x100);
-    assert_int_equal(hcall_domain_take_ram(d, 0x110, 0x10), 0);
-    assert_int_equal(hcall_domain_tot_pages(d), 0xf0);
-    assert_int_equal(hcall_domain_p2m(d, 0x10f, NULL), HCALL_P2M_RAM);
-    assert_int_equal(hcall_domain_p2m(d, 0x110, NULL), HCALL_P2M_HOLE);
-    assert_int_equal(hcall_domain_take_ram(d, 0x110, 1), -EINVAL);
+    assert_int_equal(hcall_domain_map(d, 0x203, 2, HCALL_P2M_GRANT), -EBUSY);
+    assert_int_equal(hcall_domain_map(d, 0x1ff, 1, HCALL_P2M_GRANT), -EBUSY);
+    assert_int_equal(hcall_domain_map(d, 0x300, 1, HCALL_P2M_RAM), -EINVAL);
+    assert_int_equal(hcall_domain_map(d, 0x300, 1, HCALL_P2M_SPECIAL), -EINVAL);
+    assert_int_equal(hcall_domain_map(d, 0x300, 1, HCALL_P2M_TYPES), -EINVAL);
+    assert_int_equal(hcall_domain_map(d, P2M_GFNS - 1, 2, HCALL_P2M_GRANT), -EINVAL);
+    oom_after(0);
+    assert_int_equal(hcall_domain_map(d, 5 * PAGES_1G, 1, HCALL_P2M_GRANT), -ENOMEM);
+    assert_true(oom_stop());
     assert_null(hcall_domain_check(d));
+}
+
+static int map_own(gfn_t from, gfn_t to)
+{
+    int rc;
+
+    world_ops.begin_exclusive(&world);
+    rc = hcall_domain_map_own_grant(world.d, from, to);
+    world_ops.end_exclusive(&world);
+    return rc;
+}
+
+static int unmap_own(gfn_t gfn)
+{
+    int rc;
+
+    world_ops.begin_exclusive(&world);
+    rc = hcall_domain_unmap_own_grant(world.d, gfn);
+    world_ops.end_exclusive(&world);
+    return rc;
+}
+
+/* As real Xen does it: the page moves, and once it is unmapped no gfn has it. */
+static void a_grant_of_one_s_own_moves_the_page(void **state)
+{
+    struct hcall_domain *d = *state;
+
+    world_build_ram(&world, 0, 0x400);
+    world.gfn[0x10].stamp = 77;
+    assert_int_equal(map_own(0x10, 0x500), 0);
+    assert_int_equal(world.gfn[0x500].stamp, 77);
+    assert_int_equal(hcall_domain_p2m(d, 0x10, NULL), HCALL_P2M_HOLE);
+    assert_int_equal(hcall_domain_p2m(d, 0x500, NULL), HCALL_P2M_OWN_GRANT);
+    assert_int_equal(map_own(0x11, 0x12), 0);
+    assert_int_equal(hcall_domain_p2m(d, 0x12, NULL), HCALL_P2M_OWN_GRANT);
+    assert_int_equal(hcall_domain_tot_pages(d), 0x400);
+    assert_int_equal(map_own(0x10, 0x600), -EINVAL);
+    assert_int_equal(map_own(0x20, 0x500), -EINVAL);
+    assert_int_equal(map_own(0x20, 0x20), -EINVAL);
+    assert_int_equal(map_own(0x20, P2M_GFNS), -EINVAL);
+    oom_after(0);
+    assert_int_equal(map_own(0x220, 0x620), -ENOMEM);
+    assert_true(oom_stop());
+    world_check(&world);
+    assert_int_equal(unmap_own(0x500), 0);
+    assert_int_equal(unmap_own(0x500), -EINVAL);
+    assert_int_equal(unmap_own(0x20), -EINVAL);
+    assert_int_equal(hcall_domain_p2m(d, 0x500, NULL), HCALL_P2M_HOLE);
+    assert_int_equal(hcall_domain_tot_pages(d), 0x400);
+    world_check(&world);
 }
 
 #define DOMAIN_TEST(f) cmocka_unit_test_setup_teardown(f, new_domain, free_domain)
@@ -208,12 +319,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DOMAIN_TEST(a_new_domain_owns_nothing),
-        DOMAIN_TEST(reserved_domids_are_refused),
+        DOMAIN_TEST(a_domid_is_one_domain_s),
         DOMAIN_TEST(no_memory_no_domain),
         DOMAIN_TEST(build_ram_in_the_largest_leaves),
         DOMAIN_TEST(build_ram_refuses_and_changes_nothing),
         DOMAIN_TEST(build_ram_without_memory_for_the_p2m),
-        DOMAIN_TEST(what_was_built_can_be_taken),
+        DOMAIN_TEST(a_pool_is_shared),
+        DOMAIN_TEST(what_is_not_the_domain_s_is_mapped_into_holes),
+        DOMAIN_TEST(a_grant_of_one_s_own_moves_the_page),
         DOMAIN_TEST(max_pages_may_fall_below_tot_pages),
         DOMAIN_TEST(reset_keeps_the_limit_and_the_map),
         DOMAIN_TEST(the_memory_map_is_bounded),

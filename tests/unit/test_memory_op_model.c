@@ -1,291 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * memory_op against a model: random calls, each answered a second time by an
- * array of gfns that knows nothing of leaves, sections or ranges.
+ * The library against a model: random steps of a guest and its toolstack, each done to both,
+ * and everything compared that can be seen from outside.
  *
- * XENBED_TEST_SEED and XENBED_TEST_STEPS repeat or prolong a run.
+ * The steps of an episode begin with a new world and depend on its seed alone.  They are
+ * done in a child, so that a step that fails an assertion or does not return can be left
+ * out, and the rest tried again, until nothing more can be.
+ *
+ * XENBED_TEST_SEED and XENBED_TEST_STEPS repeat or prolong a run.  A seed that is printed
+ * for a failure is that of its episode: with it, the first episode fails.
  */
 #include "cmocka_all.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "call.h"
+#include "generate.h"
 
 #define DEFAULT_SEED 20
-#define DEFAULT_STEPS 300000
-/* Steps between two comparisons of everything. */
-#define CHECK_EVERY 256
-#define MAX_LIST 1100
+#define DEFAULT_STEPS 3000000
+#define EPISODE_STEPS 300
+/* Steps between two comparisons of all gfns. */
+#define COMPARE_EVERY 64
+/* No episode takes as long: a step does not return. */
+#define TIMEOUT_SECONDS 5
 
-struct model_gfn {
-    bool ram;
-    unsigned stamp; /* the step that gave it its page */
+/* What the child has done, for its parent to see. */
+struct record {
+    uint64_t seed; /* of the episode under way */
+    uint64_t done; /* steps, of all episodes */
+    struct opening opening;
+    unsigned nr;
+    struct step steps[EPISODE_STEPS];
 };
 
-struct model {
-    struct model_gfn gfn[WORLD_GFNS];
-    pages_t tot_pages;
-    pages_t max_pages;
-    unsigned now;
-    unsigned logs;
-};
-
-/* A call of decrease or populate, with what can go wrong about it. */
-struct request {
-    bool compat;
-    unsigned op;
-    uint64_t start;
-    struct reservation_args args;
-    uint64_t readable; /* elements of the list that can be read */
-    bool read_only;
-    gfn_t list[MAX_LIST];
-};
-
-static uint64_t random_state;
-
-static uint64_t random_below(uint64_t n)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (random_state >> 11) % n;
-}
-
-static bool one_in(unsigned n)
-{
-    return random_below(n) == 0;
-}
-
-/* The model. */
-
-static bool model_decrease(struct model *m, const struct request *q, gfn_t base)
-{
-    for (gfn_t i = 0; i < 1ull << q->args.order; i++) {
-        if (base + i >= WORLD_GFNS || !m->gfn[base + i].ram) {
-            return false;
-        }
-        m->gfn[base + i].ram = false;
-        m->tot_pages--;
-    }
-    return true;
-}
-
-static bool model_populate(struct model *m, const struct request *q, gfn_t base)
-{
-    pages_t count = 1ull << q->args.order;
-
-    if (q->args.flags & FLAG_POD) {
-        return false;
-    }
-    if (m->tot_pages + count > m->max_pages) {
-        m->logs++;
-        return false;
-    }
-    if (base >= WORLD_BACKABLE || base + count > WORLD_BACKABLE) {
-        return false;
-    }
-    for (gfn_t i = 0; i < count; i++) {
-        m->gfn[base + i] = (struct model_gfn){.ram = true, .stamp = m->now};
-    }
-    m->tot_pages += count;
-    return true;
-}
-
-static bool model_refuses(const struct request *q)
-{
-    unsigned address_bits = q->args.flags & 0xff;
-    bool node = q->args.flags & 0xff00;
-
-    return q->start >= q->args.nr || q->args.nr > 0x3ffffff || q->args.order > 9 ||
-           (q->args.domid != SELF && q->args.domid != 5) ||
-           (address_bits != 0 && address_bits < 13) ||
-           (node && (q->args.flags & FLAG_EXACT_NODE) && !(q->args.flags & FLAG_VNODE));
-}
-
-static long model_call(struct model *m, const struct request *q)
-{
-    uint64_t i = q->start;
-
-    if (model_refuses(q)) {
-        return (long)q->start;
-    }
-    while (i < q->args.nr && i < q->readable &&
-           (q->op == OP_DECREASE ? model_decrease : model_populate)(m, q, q->list[i])) {
-        i++;
-    }
-    /* A 32-bit caller's list is written back, and what cannot be is not counted. */
-    return (long)(q->op == OP_POPULATE && q->compat && q->read_only ? q->start : i);
-}
-
-/* Random requests, most of them sensible. */
-
-static gfn_t random_gfn(const struct model *m, unsigned op)
-{
-    gfn_t gfn;
-    int tries = 6;
-
-    if (one_in(500)) {
-        return one_in(2) ? UINT32_MAX : WORLD_BACKABLE + random_below(2 * WORLD_GFNS);
-    }
-    do {
-        gfn = random_below(WORLD_BACKABLE);
-    } while (m->gfn[gfn].ram != (op == OP_DECREASE) && --tries > 0);
-    return gfn;
-}
-
-static void random_list(const struct model *m, struct request *q, uint64_t nr)
-{
-    unsigned shape = (unsigned)random_below(3);
-    gfn_t base = random_gfn(m, q->op);
-
-    for (uint64_t i = 0; i < nr; i++) {
-        uint64_t step = i << q->args.order;
-
-        q->list[i] = shape == 0 ? random_gfn(m, q->op) : shape == 1 ? base + step : base - step;
-        if (q->compat) {
-            q->list[i] = (uint32_t)q->list[i];
-        }
-    }
-}
-
-static unsigned random_order(void)
-{
-    if (one_in(12)) {
-        return 9 + one_in(8);
-    }
-    return one_in(4) ? (unsigned)random_below(6) : 0;
-}
-
-static uint32_t random_flags(void)
-{
-    static const uint32_t flags[] = {
-        12,
-        13,
-        64,
-        FLAG_NODE(0),
-        FLAG_EXACT_NODE,
-        FLAG_EXACT_NODE | FLAG_NODE(1),
-        FLAG_VNODE,
-        FLAG_POD,
-        FLAG_EXACT_NODE | FLAG_NODE(1) | FLAG_VNODE,
-        1u << 31,
-    };
-
-    return one_in(10) ? flags[random_below(sizeof(flags) / sizeof(flags[0]))] : 0;
-}
-
-static void random_request(const struct model *m, struct request *q)
-{
-    uint64_t nr = one_in(50) ? random_below(MAX_LIST) : 1 + random_below(24);
-
-    q->compat = one_in(2);
-    q->op = one_in(2) ? OP_DECREASE : OP_POPULATE;
-    q->args = (struct reservation_args){
-        .list = LIST + random_below(9),
-        .nr = nr,
-        .order = random_order(),
-        .flags = random_flags(),
-        .domid = one_in(30)  ? 0
-                 : one_in(2) ? 5
-                             : SELF,
-    };
-    q->start = one_in(10) ? random_below(nr + 2) : 0;
-    q->readable = nr;
-    q->read_only = false;
-    random_list(m, q, nr);
-    if (nr > 0 && one_in(8)) {
-        q->readable = random_below(nr);
-        q->args.list = call_list_fault_at(q->compat, q->readable);
-    } else if (nr <= 512u >> q->args.order && one_in(8)) {
-        /* One section: how far populate gets before it meets the list is then known. */
-        q->read_only = true;
-    }
-}
-
-static long real_call(struct world *w, struct hcall_domain *d, const struct request *q)
-{
-    call_put_reservation(w, q->compat, &q->args);
-    for (uint64_t i = 0; i < q->args.nr; i++) {
-        if (i < q->readable) {
-            call_put_frame(w, q->compat, q->args.list, i, q->list[i]);
-        }
-    }
-    for (unsigned page = 2; page < WORLD_PAGES; page++) {
-        w->page[page].read_only = q->read_only;
-        w->page[page].unmapped = page >= FAULT_PAGE && q->readable < q->args.nr;
-    }
-    return call_memory_op(d, q->compat, q->op | START(q->start), ARG);
-}
-
-static void print_request(const struct request *q)
-{
-    print_error("%s-bit %s start %" PRIu64 " nr %" PRIu64 " order %u flags %#x domid %u readable "
-                "%" PRIu64 "%s, list",
-                q->compat ? "32" : "64", q->op == OP_DECREASE ? "decrease" : "populate", q->start,
-                q->args.nr, q->args.order, q->args.flags, q->args.domid, q->readable,
-                q->read_only ? " read-only" : "");
-    for (uint64_t i = 0; i < q->args.nr && i < 32; i++) {
-        print_error(" %#" PRIx64, q->list[i]);
-    }
-    print_error("\n");
-}
-
-static void compare_gfns(const struct model *m, const struct world *w, const struct hcall_domain *d)
-{
-    world_check(w, d);
-    for (gfn_t gfn = 0; gfn < WORLD_GFNS; gfn++) {
-        if (m->gfn[gfn].ram != w->gfn[gfn].backed ||
-            (m->gfn[gfn].ram && m->gfn[gfn].stamp != w->gfn[gfn].stamp)) {
-            fail_msg("gfn %#" PRIx64 ": expected %s of step %u, got %s of step %u", gfn,
-                     m->gfn[gfn].ram ? "RAM" : "a hole", m->gfn[gfn].stamp,
-                     w->gfn[gfn].backed ? "RAM" : "a hole", w->gfn[gfn].stamp);
-        }
-    }
-}
-
-/* What a toolstack does now and then. */
-static void random_toolstack(struct model *m, struct world *w, struct hcall_domain *d)
-{
-    gfn_t first = random_below(WORLD_BACKABLE);
-    pages_t count = random_below(WORLD_BACKABLE - first + 1);
-
-    if (!one_in(10)) {
-        m->max_pages = random_below(one_in(3) ? 2 * WORLD_BACKABLE : 100 * WORLD_BACKABLE);
-        hcall_domain_set_max_pages(d, m->max_pages);
-        return;
-    }
-    hcall_domain_reset(d);
-    m->max_pages = count + random_below(WORLD_BACKABLE);
-    hcall_domain_set_max_pages(d, m->max_pages);
-    for (gfn_t gfn = 0; gfn < WORLD_GFNS; gfn++) {
-        w->gfn[gfn] = (struct world_gfn){.backed = false};
-        m->gfn[gfn] = (struct model_gfn){.ram = gfn >= first && gfn < first + count};
-    }
-    world_build_ram(w, d, first, count);
-    m->tot_pages = count;
-}
-
-static void step(struct model *m, struct world *w, struct hcall_domain *d)
-{
-    static struct request q;
-    long want, got;
-
-    if (one_in(50)) {
-        random_toolstack(m, w, d);
-    }
-    random_request(m, &q);
-    w->now = ++m->now;
-    want = model_call(m, &q);
-    got = real_call(w, d, &q);
-    if (got != want || hcall_domain_tot_pages(d) != m->tot_pages || w->logs != m->logs) {
-        print_request(&q);
-        fail_msg("step %u: expected %ld, tot_pages %" PRIu64 ", %u log lines; got %ld, %" PRIu64
-                 ", %u",
-                 m->now, want, m->tot_pages, m->logs, got, hcall_domain_tot_pages(d), w->logs);
-    }
-}
+static struct record *record;
 
 static uint64_t number_from(const char *variable, uint64_t otherwise)
 {
@@ -294,35 +48,375 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
     return value ? strtoull(value, NULL, 0) : otherwise;
 }
 
-static void random_calls_do_what_the_model_does(void **state)
-{
-    static struct model model;
-    static struct world world;
-    uint64_t seed = number_from("XENBED_TEST_SEED", DEFAULT_SEED);
-    uint64_t steps = number_from("XENBED_TEST_STEPS", DEFAULT_STEPS);
-    struct hcall_domain *d;
+/* --- Comparing -------------------------------------------------------------------------- */
 
-    (void)state;
-    print_message("XENBED_TEST_SEED=%" PRIu64 " XENBED_TEST_STEPS=%" PRIu64 "\n", seed, steps);
-    random_state = seed + 0x9e3779b97f4a7c15;
-    world_init(&world);
-    d = hcall_domain_new(5, 0, &world_ops, &world);
-    assert_non_null(d);
-    for (uint64_t i = 0; i < steps; i++) {
-        step(&model, &world, d);
-        if (i % CHECK_EVERY == 0) {
-            compare_gfns(&model, &world, d);
+/* A number that both have. */
+static void same(const char *what, uint64_t model, uint64_t real)
+{
+    if (model != real) {
+        fail_msg("%s: the model has %#" PRIx64 " (%" PRId64 "), the library %#" PRIx64 " (%" PRId64
+                 ")",
+                 what, model, (int64_t)model, real, (int64_t)real);
+    }
+}
+
+static void compare_outcomes(const struct outcome *model, const struct outcome *real)
+{
+    char what[32];
+
+    same("result", (uint64_t)model->rc, (uint64_t)real->rc);
+    same("list changed", model->list_changed, real->list_changed);
+    for (unsigned i = 0; i < STEP_BATCH; i++) {
+        if (model->errs[i] != real->errs[i]) {
+            snprintf(what, sizeof(what), "errs[%u]", i);
+            same(what, (uint64_t)model->errs[i], (uint64_t)real->errs[i]);
         }
     }
-    compare_gfns(&model, &world, d);
-    hcall_domain_free(d);
+    for (unsigned i = 0; i < 4; i++) {
+        if (model->numbers[i] != real->numbers[i]) {
+            snprintf(what, sizeof(what), "number %u of the structure", i);
+            same(what, model->numbers[i], real->numbers[i]);
+        }
+    }
+}
+
+static uint64_t real_max_gfn(struct world *w)
+{
+    memset(w->page, 0, sizeof(w->page));
+    world_put(w, ARG, STEP_GUEST, 2);
+    return (uint64_t)call_memory_op(w->control, false, OP_MAXIMUM_GPFN, ARG);
+}
+
+static void compare_counters(const struct model *m, struct world *w)
+{
+    same("tot_pages", m->tot_pages, hcall_domain_tot_pages(w->d));
+    same("max_pages", m->max_pages, hcall_domain_max_pages(w->d));
+    same("the domain's claim", m->claim, hcall_domain_outstanding_pages(w->d));
+    same("domain 0's claim", m->control_claim, hcall_domain_outstanding_pages(w->control));
+    same("the host's free pages", m->free_pages, hcall_host_free_pages(w->host));
+    same("the host's claims", m->claims, hcall_host_outstanding_claims(w->host));
+    same("grant frames", m->grant_frames, hcall_domain_grant_frames(w->d));
+    same("crashed", m->crashed, hcall_domain_crashed(w->d));
+    same("crashes", m->crashes, w->crashes);
+    same("log lines", m->logs, w->logs);
+    same("highest gfn", m->max_gfn, real_max_gfn(w));
+    for (unsigned i = 0; i < MODEL_SPECIALS; i++) {
+        same("gfn of a page of the hypervisor's", m->special[i], hcall_domain_special(w->d, i));
+        same("where it appears", m->special[i], w->special[i]);
+    }
+}
+
+static void compare_gfn(const struct model *m, const struct world *w, gfn_t gfn)
+{
+    const struct model_gfn *g = model_at(m, gfn);
+    enum hcall_p2m_type want = g ? g->type : HCALL_P2M_HOLE;
+    enum hcall_p2m_type got = hcall_domain_p2m(w->d, gfn, NULL);
+    bool backed = want == HCALL_P2M_RAM || want == HCALL_P2M_OWN_GRANT;
+    const struct world_gfn *page;
+
+    if (want != got) {
+        fail_msg("gfn %#" PRIx64 ": the model has %s, the library %s", gfn, step_type_name(want),
+                 step_type_name(got));
+    }
+    if (!model_backable(gfn, 1)) {
+        return;
+    }
+    page = &w->gfn[world_slot(gfn)];
+    if (page->backed != backed) {
+        fail_msg("gfn %#" PRIx64 ": %s, and has%s a page", gfn, step_type_name(want),
+                 backed ? " not" : "");
+    }
+    if (backed && page->stamp != g->stamp) {
+        fail_msg("gfn %#" PRIx64 ": the model has the page of step %u, the world of %u", gfn,
+                 g->stamp, page->stamp);
+    }
+}
+
+static void compare_all(const struct model *m, const struct world *w)
+{
+    world_check(w);
+    for (unsigned i = 0; i < MODEL_GFNS; i++) {
+        compare_gfn(m, w, model_gfn_of(i));
+    }
+}
+
+/* The gfns that the step names. */
+static void compare_named(const struct model *m, const struct world *w, const struct step *s)
+{
+    const unsigned most = 8;
+
+    compare_gfn(m, w, s->idx);
+    compare_gfn(m, w, s->gpfn);
+    for (unsigned i = 0; i < most && (i < s->size || (s->in.list != 0 && i < s->in.nr)); i++) {
+        compare_gfn(m, w, s->list[i]);
+    }
+}
+
+/* --- Doing ------------------------------------------------------------------------------ */
+
+/* Which leaves cannot be split any more is the library's to say. */
+static void note_leaves(struct model *m, const struct world *w)
+{
+    for (unsigned i = 0; i < MODEL_GFNS; i++) {
+        unsigned order;
+
+        hcall_domain_p2m(w->d, model_gfn_of(i), &order);
+        m->gfn[i].stuck = order > 0;
+    }
+}
+
+static void do_step(struct model *m, struct world *w, const struct step *s)
+{
+    struct outcome want, got;
+
+    if (s->op == TOOL_SET_DYING && !m->dying) {
+        note_leaves(m, w);
+    }
+    w->now = ++m->now;
+    model_do(m, s, &want);
+    step_do(w, s, &got);
+    compare_outcomes(&want, &got);
+    compare_counters(m, w);
+    compare_named(m, w, s);
+}
+
+static void open_both(struct model *m, struct world *w)
+{
+    const struct opening *o = &record->opening;
+
+    world_open(w, o->max_pages, o->pool, o->version);
+    model_open(m, o->max_pages, o->pool, o->version);
+}
+
+/* Make up an episode and do it. */
+static void do_episode(struct model *m, struct world *w)
+{
+    alarm(TIMEOUT_SECONDS);
+    generate_seed(record->seed);
+    generate_opening(&record->opening);
+    open_both(m, w);
+    for (record->nr = 0; record->nr < EPISODE_STEPS;) {
+        struct step *s = &record->steps[record->nr];
+
+        generate_step(m, s);
+        if (!model_skips(m, s)) {
+            record->nr++;
+            do_step(m, w, s);
+        }
+        if (record->nr % COMPARE_EVERY == 0) {
+            compare_all(m, w);
+        }
+    }
+    compare_all(m, w);
+    world_close(w);
+    record->done += record->nr;
+}
+
+static void do_episodes(uint64_t steps)
+{
+    static struct model m;
+    static struct world w;
+
+    while (record->done < steps) {
+        do_episode(&m, &w);
+        record->seed++;
+    }
+}
+
+/* Do again what is written down, with all of it compared after each step. */
+static void steps_do_what_the_model_does(void **state)
+{
+    static struct model m;
+    static struct world w;
+
+    (void)state;
+    alarm(TIMEOUT_SECONDS);
+    open_both(&m, &w);
+    for (unsigned i = 0; i < record->nr; i++) {
+        if (!model_skips(&m, &record->steps[i])) {
+            do_step(&m, &w, &record->steps[i]);
+            compare_all(&m, &w);
+        }
+    }
+    world_close(&w);
+}
+
+/* --- Shrinking -------------------------------------------------------------------------- */
+
+static bool child_succeeds(pid_t child)
+{
+    int status;
+
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
+/* Without a word: an assertion that fails outside of cmocka's runner ends the process. */
+static bool record_fails(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        close(STDERR_FILENO);
+        steps_do_what_the_model_does(NULL);
+        _exit(0);
+    }
+    return !child_succeeds(child);
+}
+
+/* Leave out so many steps from this one on, if it fails without. */
+static bool leave_out(unsigned from, unsigned count)
+{
+    static struct step kept[EPISODE_STEPS];
+    unsigned nr = record->nr;
+    size_t behind = nr - from - count;
+
+    memcpy(kept, &record->steps[from], (nr - from) * sizeof(kept[0]));
+    memmove(&record->steps[from], &record->steps[from + count], behind * sizeof(kept[0]));
+    record->nr -= count;
+    if (record_fails()) {
+        return true;
+    }
+    memcpy(&record->steps[from], kept, (nr - from) * sizeof(kept[0]));
+    record->nr = nr;
+    return false;
+}
+
+/* From the end on, as what comes last is seldom what is left out. */
+static bool leave_out_any(unsigned count)
+{
+    bool any = false;
+
+    for (unsigned from = record->nr; from > 0;) {
+        unsigned part = count < from ? count : from;
+
+        from -= part;
+        any = leave_out(from, part) || any;
+    }
+    return any;
+}
+
+/* A step with less in it is easier to read. */
+static void simpler(struct step *s, unsigned way)
+{
+    switch (way) {
+    case 0:
+        s->in.nr /= 2;
+        break;
+    case 1:
+        s->in.nr -= s->in.nr > 0;
+        break;
+    case 2:
+        s->size -= s->size > 0;
+        break;
+    case 3:
+        s->count /= 2;
+        break;
+    case 4:
+        s->in.order -= s->in.order > 0;
+        break;
+    case 5:
+        s->start = 0;
+        break;
+    case 6:
+        s->preempt = false;
+        break;
+    case 7:
+        s->in.flags = 0;
+        break;
+    case 8:
+        s->fault = FAULT_NONE;
+        s->read_only = false;
+        s->arg_read_only = false;
+        break;
+    default:
+        break;
+    }
+}
+#define WAYS 9
+
+static void simplify(unsigned i)
+{
+    static struct step kept;
+    struct step *s = &record->steps[i];
+
+    for (unsigned way = 0; way < WAYS;) {
+        kept = *s;
+        simpler(s, way);
+        if (memcmp(&kept, s, sizeof(kept)) == 0) {
+            way++;
+        } else if (!record_fails()) {
+            *s = kept;
+            way++;
+        }
+    }
+}
+
+/* Halves, quarters and so on to single steps, as long as one can be left out. */
+static void shrink(void)
+{
+    for (unsigned count = record->nr / 2; count > 0; count /= 2) {
+        leave_out_any(count);
+    }
+    while (leave_out_any(1)) {
+    }
+    for (unsigned i = 0; i < record->nr; i++) {
+        simplify(i);
+    }
+}
+
+static void report(void)
+{
+    const struct opening *o = &record->opening;
+
+    fprintf(stderr, "\nXENBED_TEST_SEED=%" PRIu64 " fails after %u steps; shrinking ...\n",
+            record->seed, record->nr);
+    if (!record_fails()) {
+        fprintf(stderr, "It does not fail again: it depends on more than its steps.\n");
+    } else {
+        shrink();
+    }
+    fprintf(stderr, "max_pages %" PRIu64 ", pool %" PRIu64 ", version %#x\n", o->max_pages,
+            o->pool ? o->pool : WORLD_POOL, o->version);
+    for (unsigned i = 0; i < record->nr; i++) {
+        fprintf(stderr, "%3u. ", i + 1);
+        step_print(&record->steps[i]);
+    }
+}
+
+/* Random steps, all in a child. */
+static bool find_failure(uint64_t steps)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        do_episodes(steps);
+        _exit(0);
+    }
+    return !child_succeeds(child);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_calls_do_what_the_model_does),
+        cmocka_unit_test(steps_do_what_the_model_does),
     };
+    uint64_t steps = number_from("XENBED_TEST_STEPS", DEFAULT_STEPS);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    record = mmap(NULL, sizeof(*record), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (record == MAP_FAILED) {
+        perror("mmap");
+        return 1;
+    }
+    record->seed = number_from("XENBED_TEST_SEED", DEFAULT_SEED);
+    printf("XENBED_TEST_SEED=%" PRIu64 " XENBED_TEST_STEPS=%" PRIu64 "\n", record->seed, steps);
+    fflush(NULL);
+    if (!find_failure(steps)) {
+        printf("%" PRIu64 " steps did what the model does\n", record->done);
+        return 0;
+    }
+    report();
+    /* Once more, for cmocka to say what is wrong. */
+    cmocka_run_group_tests(tests, NULL, NULL);
+    return 1;
 }

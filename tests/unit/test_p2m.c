@@ -47,8 +47,8 @@ static void empty_is_all_holes(void **state)
     struct p2m *p2m = *state;
     enum hcall_p2m_type type;
 
-    assert_leaf(p2m, 0, HCALL_P2M_HOLE, 36);
-    assert_leaf(p2m, P2M_GFNS - 1, HCALL_P2M_HOLE, 36);
+    assert_leaf(p2m, 0, HCALL_P2M_HOLE, 27);
+    assert_leaf(p2m, P2M_GFNS - 1, HCALL_P2M_HOLE, 27);
     assert_leaf(p2m, P2M_GFNS, HCALL_P2M_HOLE, 0);
     assert_leaf(p2m, UINT64_MAX, HCALL_P2M_HOLE, 0);
     assert_int_equal(p2m_run(p2m, 5, P2M_GFNS - 5, &type), P2M_GFNS - 5);

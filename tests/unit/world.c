@@ -9,6 +9,24 @@
 
 #include "world.h"
 
+unsigned world_slot(gfn_t gfn)
+{
+    return gfn == WORLD_SHARED_INFO ? WORLD_GFNS - 2
+           : gfn == WORLD_APIC      ? WORLD_GFNS - 1
+                                    : (unsigned)gfn;
+}
+
+gfn_t world_gfn(unsigned slot)
+{
+    return slot == WORLD_GFNS - 2 ? WORLD_SHARED_INFO : slot == WORLD_GFNS - 1 ? WORLD_APIC : slot;
+}
+
+static bool can_be_backed(gfn_t first, pages_t count)
+{
+    return (first < WORLD_BACKABLE && count <= WORLD_BACKABLE - first) ||
+           (count == 1 && (first == WORLD_SHARED_INFO || first == WORLD_APIC));
+}
+
 static bool accessible(const struct world *w, uint64_t addr, bool write)
 {
     const struct world_page *page;
@@ -20,7 +38,7 @@ static bool accessible(const struct world *w, uint64_t addr, bool write)
     if (page->unmapped || (write && page->read_only)) {
         return false;
     }
-    return !page->is_gfn || w->gfn[page->gfn].backed;
+    return !page->is_gfn || w->gfn[world_slot(page->gfn)].backed;
 }
 
 static size_t accessible_bytes(const struct world *w, uint64_t addr, size_t len, bool write)
@@ -74,14 +92,22 @@ static void unlock(void *world)
     w->locked = false;
 }
 
+static bool preempt(void *world)
+{
+    const struct world *w = world;
+
+    assert_false(w->locked);
+    return w->preempt;
+}
+
 static void begin_exclusive(void *world)
 {
     struct world *w = world;
 
     lock(w);
     w->exclusive = true;
-    w->section_end = 0;
     w->section_pages = 0;
+    w->section_ranges = 0;
     w->sections++;
 }
 
@@ -90,39 +116,38 @@ static void end_exclusive(void *world)
     struct world *w = world;
 
     assert_true(w->exclusive);
+    /* An extent is never divided, however large. */
+    assert_true(w->section_pages <= HCALL_PAGES_PER_SECTION || w->section_ranges == 1);
     w->exclusive = false;
     unlock(w);
 }
 
-static bool backable(void *world, gfn_t gfn)
+static bool backable(void *world, gfn_t first, pages_t count)
 {
     const struct world *w = world;
 
-    assert_true(w->locked);
-    return gfn < WORLD_BACKABLE;
+    assert_true(w->exclusive);
+    return can_be_backed(first, count);
 }
 
-/* Ranges come in order and apart from each other: adjacent ones should have been one. */
-static void settle(struct world *w, gfn_t first, pages_t count)
+static void touch(struct world *w, gfn_t first, pages_t count)
 {
     assert_true(w->exclusive);
     assert_int_not_equal(count, 0);
-    assert_true(first < WORLD_BACKABLE && count <= WORLD_BACKABLE - first);
-    assert_true(w->section_pages == 0 || first > w->section_end);
-    w->section_end = first + count;
+    assert_true(can_be_backed(first, count));
     w->section_pages += count;
-    assert_in_range(w->section_pages, 1, HCALL_PAGES_PER_SECTION);
+    w->section_ranges++;
 }
 
 static void discard(void *world, gfn_t first, pages_t count)
 {
     struct world *w = world;
 
-    settle(w, first, count);
+    touch(w, first, count);
     w->discards++;
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        assert_true(w->gfn[gfn].backed);
-        w->gfn[gfn].backed = false;
+        assert_true(w->gfn[world_slot(gfn)].backed);
+        w->gfn[world_slot(gfn)].backed = false;
     }
 }
 
@@ -130,11 +155,39 @@ static void back(void *world, gfn_t first, pages_t count)
 {
     struct world *w = world;
 
-    settle(w, first, count);
+    touch(w, first, count);
     w->backs++;
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        w->gfn[gfn] = (struct world_gfn){.backed = true, .stamp = w->now};
+        w->gfn[world_slot(gfn)] = (struct world_gfn){.backed = true, .stamp = w->now};
     }
+}
+
+static void move(void *world, gfn_t from, gfn_t to)
+{
+    struct world *w = world;
+
+    touch(w, from, 1);
+    touch(w, to, 1);
+    assert_true(from != to && w->gfn[world_slot(from)].backed);
+    w->gfn[world_slot(to)] = w->gfn[world_slot(from)];
+    w->gfn[world_slot(from)].backed = false;
+}
+
+static void special_moved(void *world, unsigned special)
+{
+    struct world *w = world;
+
+    assert_false(w->locked);
+    assert_in_range(special, 0, WORLD_GRANT_FRAMES);
+    w->special[special] = hcall_domain_special(w->d, special);
+}
+
+static void crash(void *world)
+{
+    struct world *w = world;
+
+    assert_false(w->locked);
+    w->crashes++;
 }
 
 static void log_line(void *world, const char *line)
@@ -142,25 +195,60 @@ static void log_line(void *world, const char *line)
     struct world *w = world;
 
     w->logs++;
-    snprintf(w->line, sizeof(w->line), "%s", line);
+    memmove(w->line[1], w->line[0], sizeof(w->line) - sizeof(w->line[0]));
+    snprintf(w->line[0], sizeof(w->line[0]), "%s", line);
 }
+
+static const struct hcall_host_ops host_ops = {
+    .lock = lock,
+    .unlock = unlock,
+    .log = log_line,
+};
 
 const struct hcall_ops world_ops = {
     .copy_from_guest = copy_from_guest,
     .copy_to_guest = copy_to_guest,
-    .lock = lock,
-    .unlock = unlock,
+    .preempt = preempt,
     .begin_exclusive = begin_exclusive,
     .end_exclusive = end_exclusive,
     .backable = backable,
     .discard = discard,
     .back = back,
-    .log = log_line,
+    .move = move,
+    .special_moved = special_moved,
+    .crash = crash,
 };
 
-void world_init(struct world *w)
+void world_open(struct world *w, pages_t max_pages, pages_t pool, uint32_t version)
 {
+    const struct hcall_host_params host = {
+        .pages = pool ? pool : WORLD_POOL,
+        .max_page = WORLD_MAX_PAGE,
+        .version = version,
+    };
+    const struct hcall_domain_params control = {.domid = 0, .max_pages = UINT32_MAX};
+    const struct hcall_domain_params guest = {
+        .domid = 5,
+        .max_pages = max_pages,
+        .grant_frames = WORLD_GRANT_FRAMES,
+    };
+
     memset(w, 0, sizeof(*w));
+    for (unsigned i = 0; i < sizeof(w->special) / sizeof(w->special[0]); i++) {
+        w->special[i] = HCALL_NO_GFN;
+    }
+    w->host = hcall_host_new(&host, &host_ops, w);
+    assert_non_null(w->host);
+    w->control = hcall_domain_new(w->host, &control, &world_ops, w);
+    w->d = hcall_domain_new(w->host, &guest, &world_ops, w);
+    assert_true(w->control && w->d);
+}
+
+void world_close(struct world *w)
+{
+    hcall_domain_free(w->d);
+    hcall_domain_free(w->control);
+    hcall_host_free(w->host);
 }
 
 void world_put(struct world *w, uint64_t addr, uint64_t value, size_t size)
@@ -180,27 +268,34 @@ uint64_t world_get(const struct world *w, uint64_t addr, size_t size)
     return value;
 }
 
-void world_build_ram(struct world *w, struct hcall_domain *d, gfn_t first, pages_t count)
+void world_build_ram(struct world *w, gfn_t first, pages_t count)
 {
-    assert_int_equal(hcall_domain_build_ram(d, first, count), 0);
+    assert_int_equal(hcall_domain_build_ram(w->d, first, count), 0);
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
         w->gfn[gfn].backed = true;
     }
 }
 
-void world_check(const struct world *w, const struct hcall_domain *d)
+void world_check(const struct world *w)
 {
-    const char *wrong = hcall_domain_check(d);
+    const char *wrong = hcall_host_check(w->host);
 
     if (wrong) {
-        fail_msg("hcall_domain_check: %s", wrong);
+        fail_msg("hcall_host_check: %s", wrong);
     }
     assert_false(w->locked);
     assert_false(w->exclusive);
-    for (gfn_t gfn = 0; gfn < WORLD_GFNS; gfn++) {
-        if (w->gfn[gfn].backed != (hcall_domain_p2m(d, gfn, NULL) == HCALL_P2M_RAM)) {
+    for (unsigned slot = 0; slot < WORLD_GFNS; slot++) {
+        gfn_t gfn = world_gfn(slot);
+        enum hcall_p2m_type type = hcall_domain_p2m(w->d, gfn, NULL);
+        bool backed = type == HCALL_P2M_RAM || type == HCALL_P2M_OWN_GRANT;
+
+        if (w->gfn[slot].backed != backed) {
             fail_msg("gfn %#llx is%s backed, the p2m says otherwise", (unsigned long long)gfn,
-                     w->gfn[gfn].backed ? "" : " not");
+                     w->gfn[slot].backed ? "" : " not");
         }
+    }
+    for (unsigned i = 0; i < sizeof(w->special) / sizeof(w->special[0]); i++) {
+        assert_int_equal(w->special[i], hcall_domain_special(w->d, i));
     }
 }
