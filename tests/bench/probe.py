@@ -23,7 +23,7 @@ SUITE_SECONDS = 30
 
 def first_line_seconds():
     guest = Guest(str(test_golden.PROBE), name='probe', memory=32, extra='', ramdisk=None, type='pvh',
-                  on_poweroff='preserve')
+                  on_poweroff='preserve', poison=0, check=0)
     start = time.monotonic()
     with guest.prepared('--paused'), socket.socket(socket.AF_UNIX) as console:
         console.settimeout(harness.BOOT_SECONDS)
