@@ -39,6 +39,8 @@ static const struct key keys[] = {
     KEY(memory, .kind = NUMBER, .min = 1, .max = MAX_MEMORY_MIB),
     KEY(maxmem, .kind = NUMBER, .min = 1, .max = MAX_MEMORY_MIB),
     KEY(vcpus, .kind = NUMBER, .min = 1, .max = MAX_VCPUS),
+    KEY(poison, .kind = NUMBER, .max = 1),
+    KEY(check, .kind = NUMBER, .max = 1),
     KEY(device_model_args, .kind = STRINGS),
 };
 
@@ -114,8 +116,9 @@ static bool read_number(const struct reader *reader, const struct key *key, guin
         return bad_value(reader, "expected a number", error);
     }
     if (*value < key->min || *value > key->max) {
-        g_autofree char *reason = g_strdup_printf(
-            "must be %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, key->min, key->max);
+        g_autofree char *reason =
+            g_strdup_printf("must be %" G_GUINT64_FORMAT " %s %" G_GUINT64_FORMAT, key->min,
+                            key->max == key->min + 1 ? "or" : "to", key->max);
         return bad_value(reader, reason, error);
     }
     return true;

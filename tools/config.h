@@ -19,6 +19,7 @@ typedef struct Config {
     char *cmdline;          /* instead of extra */
     guint64 memory, maxmem; /* MiB */
     guint64 vcpus;
+    guint64 poison, check;        /* 0 or 1: pages handed out hold garbage; Xen checks itself */
     GPtrArray *device_model_args; /* strings, may be NULL: more arguments for QEMU */
     GPtrArray *warnings;          /* lines for the user, e.g. on unknown keys */
 } Config;

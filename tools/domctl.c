@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define XENBED_OBJECT "/objects/xenbed0"
+#define LOG_PROPERTY "xen-log"
 
 static JsonObject *property_arguments(const char *property)
 {
@@ -154,6 +155,22 @@ bool domctl_pause(Qmp *qmp, GError **error)
 bool domctl_unpause(Qmp *qmp, GError **error)
 {
     return run(qmp, "cont", error);
+}
+
+char *domctl_get_log(Qmp *qmp, GError **error)
+{
+    g_autoptr(JsonNode) node = get_property(qmp, LOG_PROPERTY, error);
+
+    if (node && json_node_get_value_type(node) != G_TYPE_STRING) {
+        fail(error, "%s: %s: not a string", XENBED_OBJECT, LOG_PROPERTY);
+        return NULL;
+    }
+    return node ? json_node_dup_string(node) : NULL;
+}
+
+bool domctl_clear_log(Qmp *qmp, GError **error)
+{
+    return set_property(qmp, LOG_PROPERTY, json_node_init_string(json_node_alloc(), ""), error);
 }
 
 bool domctl_quit(Qmp *qmp, GError **error)

@@ -34,6 +34,10 @@ bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error);
 bool domctl_pause(Qmp *qmp, GError **error);
 bool domctl_unpause(Qmp *qmp, GError **error);
 
+/* What Xen printed to its console, a line each; NULL on error.  And forget it. */
+char *domctl_get_log(Qmp *qmp, GError **error);
+bool domctl_clear_log(Qmp *qmp, GError **error);
+
 /* Ends QEMU. */
 bool domctl_quit(Qmp *qmp, GError **error);
 

@@ -89,6 +89,12 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     if (config->xen_version) {
         g_string_append_printf(object, ",xen-version=%u", config_xen_version(config));
     }
+    if (config->poison) {
+        g_string_append(object, ",poison=on");
+    }
+    if (config->check) {
+        g_string_append(object, ",check=on");
+    }
     add_pair(arguments, "-object", object->str);
     add_pair(arguments, "-machine", pvh ? "pc," PVH_MMIO_HOLE : "pc");
     if (g_str_equal(config->on_poweroff, "preserve")) {

@@ -223,7 +223,8 @@ class Guest(Shell):
     """
     A domain made by `xenbed create`, in a runtime folder of its own.  A context
     manager: the domain is gone afterwards, and when the block failed the end of its
-    console is shown.
+    console is shown.  What its driver gets from Xen is poisoned, and Xen's counters are
+    checked after every call, unless MORE says otherwise.
     """
 
     def __init__(self, kernel_path, name='guest', memory=1024, vcpus=1, extra='console=hvc0 quiet',
@@ -236,7 +237,7 @@ class Guest(Shell):
         self.pid = None
         settings = {
             'name': name, 'memory': memory, 'vcpus': vcpus, 'kernel': str(kernel_path),
-            'ramdisk': str(INITRAMFS), 'extra': extra, **more,
+            'ramdisk': str(INITRAMFS), 'extra': extra, 'poison': 1, 'check': 1, **more,
         }
         if device_model_args:
             settings['device_model_args'] = list(device_model_args)

@@ -123,7 +123,8 @@ class Usage(Scene):
         out, _ = self.xenbed("--help")
         commands = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
         self.assertEqual(
-            commands, ["create", "list", "mem-set", "console", "pause", "unpause", "shutdown", "destroy", "info"]
+            commands,
+            ["create", "list", "mem-set", "console", "pause", "unpause", "shutdown", "destroy", "info", "dmesg"],
         )
         for command in commands:
             out, _ = self.xenbed(command, "--help")
@@ -179,6 +180,8 @@ class Refusals(Scene):
             on_poweroff="rest",
         )
         self.assert_refused("FILE:2: memory: expected a number", memory="lots")
+        self.assert_refused("FILE:4: poison: must be 0 or 1", poison=2)
+        self.assert_refused("FILE:4: check: expected a number", check="on")
 
     def test_files(self):
         self.assert_fails("none.cfg: No such file or directory", "create", "none.cfg")
@@ -255,6 +258,8 @@ class Refusals(Scene):
             ["unpause", "nobody"],
             ["shutdown", "nobody"],
             ["destroy", "nobody"],
+            ["dmesg", "nobody"],
+            ["dmesg", "-c", "nobody"],
             ["mem-set", "nobody", "500"],
         ):
             self.assert_fails("nobody: no such domain", *command)
@@ -285,7 +290,7 @@ class Life(Scene):
         ramdisk.touch()
         self.create(
             vcpus=3, ramdisk=str(ramdisk), extra="a,b c", xen_version="4.18",
-            device_model_args=["-d", "guest_errors"],
+            poison=1, check=1, device_model_args=["-d", "guest_errors"],
         )
         command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
         arguments = command.split("\0")[:-1]
@@ -294,7 +299,7 @@ class Life(Scene):
         for option, value in {
             "-accel": "tcg,thread=multi",
             "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore},domain-type=hvm,"
-            f"xen-version={0x40012}",
+            f"xen-version={0x40012},poison=on,check=on",
             "-m": "1024M",
             "-smp": "3",
             "-device": "xen-console,chardev=console",
@@ -306,6 +311,11 @@ class Life(Scene):
             self.assertEqual(arguments[arguments.index(option) + 1], value, option)
         session = os.getsid(self.info()["pid"])
         self.assertEqual(session, self.info()["pid"])
+
+    def test_options_that_are_off(self):
+        self.create(poison=0, check=0)
+        command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes()
+        self.assertIn(b",domain-type=hvm\0", command)
 
     def test_cmdline_replaces_extra(self):
         _, err = self.xenbed("create", self.describe(extra="a", cmdline="b"))
@@ -400,6 +410,24 @@ class Life(Scene):
         self.create()
         self.xenbed("shutdown", "-w", "guest")
         self.assert_nothing_left()
+
+    def test_dmesg(self):
+        log = '(XEN) d1: first line\n(XEN) d1: a "second" one: \u20ac %s\n'
+        self.xenbed("create", "-p", self.describe(on_poweroff="preserve"))
+        self.assertEqual(self.xenbed("dmesg", "guest"), (log, ""))
+        self.xenbed("unpause", "guest")
+        self.assertEqual(self.xenbed("dmesg", "1"), (log, ""))
+        self.xenbed("shutdown", "guest")
+        while self.info()["state"] != "---s--":
+            time.sleep(0.05)
+        self.assertEqual(self.xenbed("dmesg", "guest"), (log, ""))
+        # What could not be printed is not cleared.
+        with open("/dev/full", "w") as full:
+            _, err = self.xenbed("dmesg", "-c", "guest", status=1, stdout=full)
+        self.assertEqual(err, "xenbed: standard output: No space left on device\n")
+        self.assertEqual(self.xenbed("dmesg", "--clear", "guest"), (log, ""))
+        self.assertEqual(self.xenbed("dmesg", "-c", "guest"), ("", ""))
+        self.assertEqual(self.xenbed("dmesg", "guest"), ("", ""))
 
     def test_info(self):
         self.create()

@@ -40,6 +40,8 @@ KIB_PER_PAGE = 4
 ALMOST_KIB = 512  # close enough to count as reached, were it not for the next move
 RAM_BLOCKS = [(8 << 20, 3 << 20), (4 << 20, 1 << 20)]  # bytes; and how many of them are touched
 
+LOG = "(XEN) d1: first line\n(XEN) d1: a \"second\" one: \u20ac %s\n"
+
 
 def option(name):
     """The value of the command line's option -NAME, None if it is not there."""
@@ -54,11 +56,12 @@ def suboptions(text):
 
 
 class Store:
-    """The domain's xenstore, and the guest's driver in it."""
+    """The domain's xenstore, and the guest's driver in it; it calls POWER_OFF when asked to."""
 
-    def __init__(self, path, domid, memory):
+    def __init__(self, path, domid, memory, power_off):
         self.home = f"/local/domain/{domid}"
         self.target = memory
+        self.power_off = power_off
         self.target_time = 0.0
         # It ends with us, however we end.
         subprocess.Popen(
@@ -84,7 +87,7 @@ class Store:
             value = self.client.read(event[0])
             if event[1] == "control/shutdown" and value:
                 time.sleep(FOLLOW_SECONDS)
-                os._exit(0)
+                self.power_off()
             if event[1] == "memory/target":
                 self.target, self.target_time = int(value), time.monotonic()
 
@@ -96,13 +99,18 @@ class Domain:
         identity = suboptions(option("-object"))
         self.name, self.domid = identity["name"], int(identity["domid"])
         memory = int(option("-m").removesuffix("M")) * 1024
-        self.store = Store(identity["xenstore"], self.domid, memory)
-        self.properties = {"max-pages": (memory + 1024) // KIB_PER_PAGE}
+        self.store = Store(identity["xenstore"], self.domid, memory, self.power_off)
+        self.properties = {"max-pages": (memory + 1024) // KIB_PER_PAGE, "xen-log": LOG}
         self.status = "prelaunch" if "-S" in sys.argv else "running"
         self.balloon = memory  # what the guest has come to, KiB
         self.blocks = [mmap.mmap(-1, size) for size, _ in RAM_BLOCKS]
         for block, (_, touched) in zip(self.blocks, RAM_BLOCKS):
             block.write(b"x" * touched)
+
+    def power_off(self):
+        if "-no-shutdown" not in sys.argv:
+            os._exit(0)
+        self.status = "shutdown"
 
     def tot_pages(self):
         moments = (time.monotonic() - self.store.target_time) // FOLLOW_SECONDS
@@ -130,6 +138,8 @@ class Domain:
         }
 
     def set(self, name, value):
+        if name == "xen-log" and value:
+            raise ValueError("xenbed: xen-log can only be emptied")
         self.properties[name] = value
 
 

@@ -73,6 +73,7 @@ static void test_all_keys(void **state)
                                          "maxmem = 1024\n"
                                          "vcpus = 2; kernel = \"/boot/vmlinuz\"\n"
                                          "ramdisk = \"initrd.img\"\r\n"
+                                         "poison = 1; check = \"1\"\n"
                                          "\n"
                                          "extra = \"console=hvc0 a='b # no comment'\"\n"
                                          "device_model_args = [ \"-s\",\n"
@@ -86,6 +87,8 @@ static void test_all_keys(void **state)
     assert_int_equal(config->vcpus, 2);
     assert_string_equal(config->kernel, "/boot/vmlinuz");
     assert_string_equal(config->ramdisk, "initrd.img");
+    assert_int_equal(config->poison, 1);
+    assert_int_equal(config->check, 1);
     assert_string_equal(config->extra, "console=hvc0 a='b # no comment'");
     assert_null(config->cmdline);
     assert_int_equal(config->device_model_args->len, 3);
@@ -103,6 +106,8 @@ static void test_defaults(void **state)
     assert_int_equal(config->memory, 768);
     assert_int_equal(config->maxmem, 768);
     assert_int_equal(config->vcpus, 1);
+    assert_int_equal(config->poison, 0);
+    assert_int_equal(config->check, 0);
     assert_null(config->kernel);
     assert_null(config->device_model_args);
 }
@@ -110,11 +115,13 @@ static void test_defaults(void **state)
 static void test_last_one_counts(void **state)
 {
     g_autoptr(Config) config = read_good("name='a'\nmemory=1\nname='b'\nmemory=2\n"
+                                         "poison=1\npoison=0\n"
                                          "device_model_args=['x']\ndevice_model_args=[]\n");
 
     (void)state;
     assert_string_equal(config->name, "b");
     assert_int_equal(config->memory, 2);
+    assert_int_equal(config->poison, 0);
     assert_int_equal(config->device_model_args->len, 0);
 }
 
@@ -151,6 +158,10 @@ static void test_bad_values(void **state)
     assert_refused("memory = 16777217\n", "guest.cfg:1: memory: must be 1 to 16777216");
     assert_refused("vcpus = 0\n", "guest.cfg:1: vcpus: must be 1 to 8");
     assert_refused("vcpus = 9\n", "guest.cfg:1: vcpus: must be 1 to 8");
+    assert_refused("poison = 2\n", "guest.cfg:1: poison: must be 0 or 1");
+    assert_refused("poison = on\n", "guest.cfg:1: poison: expected a number");
+    assert_refused("check = 'yes'\n", "guest.cfg:1: check: expected a number");
+    assert_refused("check = -1\n", "guest.cfg:1: check: expected a number");
     assert_refused("device_model_args = \"-s\"\n",
                    "guest.cfg:1: device_model_args: expected a list: [ \"...\", \"...\" ]");
     assert_refused("device_model_args = [\n\"-s\"\n\"-S\" ]\n",
