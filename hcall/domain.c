@@ -73,9 +73,12 @@ void hcall_domain_reset(struct hcall_domain *d)
     d->claim = 0;
     p2m_clear(&d->p2m);
     hcall_host_give(d, d->tot_pages);
+    hcall_domain_forget_pages(d);
+    pod_init(&d->pod);
     d->orphans = 0;
     d->max_gfn = 0;
     d->dying = false;
+    d->torn_down = false;
     d->p2m.frozen = false;
     d->crashed = false;
     d->crash_untold = false;
@@ -92,18 +95,48 @@ void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count)
     }
 }
 
-/* Is this a range of holes?  If not, why not. */
-static int check_holes(const struct hcall_domain *d, gfn_t first, pages_t count)
+void hcall_domain_discard_later(struct hcall_domain *d, struct ranges *ranges, gfn_t base,
+                                pages_t count)
 {
+    if (ranges->nr == HCALL_PAGES_PER_SECTION) {
+        ranges_merge(ranges);
+        for (unsigned i = 0; i < ranges->nr; i++) {
+            d->ops.discard(d->world, ranges->range[i].first, ranges->range[i].count);
+        }
+        ranges->nr = 0;
+    }
+    ranges_add(ranges, base, count);
+}
+
+/* Is this a range of holes, or of gfns of another type?  If not, why not. */
+static int check_range(const struct hcall_domain *d, gfn_t first, pages_t count,
+                       enum hcall_p2m_type or)
+{
+    pages_t found;
+
     if (first > P2M_GFNS || count > P2M_GFNS - first) {
         return -EINVAL;
     }
-    return p2m_count(&d->p2m, first, count, HCALL_P2M_HOLE) == count ? 0 : -EBUSY;
+    found = p2m_count(&d->p2m, first, count, HCALL_P2M_HOLE);
+    if (or != HCALL_P2M_HOLE) {
+        found += p2m_count(&d->p2m, first, count, or);
+    }
+    return found == count ? 0 : -EBUSY;
+}
+
+/* RAM of [first, end) comes in whole blocks of 2 MiB where it can; to say so may take a table. */
+static void mark_in_place(struct hcall_domain *d, gfn_t first, gfn_t end)
+{
+    first = (first + POD_SUPERPAGE_PAGES - 1) / POD_SUPERPAGE_PAGES * POD_SUPERPAGE_PAGES;
+    end = end / POD_SUPERPAGE_PAGES * POD_SUPERPAGE_PAGES;
+    if (first < end) {
+        (void)p2m_set(&d->p2m, first, end - first, HCALL_P2M_RAM | P2M_IN_PLACE);
+    }
 }
 
 int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
 {
-    int rc = check_holes(d, first, count);
+    int rc = check_range(d, first, count, HCALL_P2M_HOLE);
 
     if (rc == 0 && (d->dying || d->tot_pages + count > d->max_pages || !hcall_host_has(d, count))) {
         rc = -ENOMEM;
@@ -114,21 +147,25 @@ int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
     if (rc == 0) {
         hcall_host_take(d, count);
         hcall_domain_mapped(d, first, count);
+        mark_in_place(d, first, first + count);
     }
     return rc;
 }
 
 int hcall_domain_map(struct hcall_domain *d, gfn_t first, pages_t count, enum hcall_p2m_type type)
 {
-    int rc = check_holes(d, first, count);
+    int rc = check_range(d, first, count, HCALL_P2M_POD);
+    pages_t pod;
 
     if (type < HCALL_P2M_GRANT || type >= HCALL_P2M_TYPES) {
         return -EINVAL;
     }
+    pod = rc == 0 ? p2m_count(&d->p2m, first, count, HCALL_P2M_POD) : 0;
     if (rc == 0) {
         rc = p2m_set(&d->p2m, first, count, type);
     }
     if (rc == 0) {
+        d->pod.entry_count -= pod;
         hcall_domain_mapped(d, first, count);
     }
     return rc;
@@ -139,7 +176,7 @@ int hcall_domain_map_own_grant(struct hcall_domain *d, gfn_t from, gfn_t to)
     enum hcall_p2m_type was = p2m_get(&d->p2m, to, NULL);
 
     if (p2m_get(&d->p2m, from, NULL) != HCALL_P2M_RAM || to >= P2M_GFNS || from == to ||
-        (was != HCALL_P2M_RAM && was != HCALL_P2M_HOLE)) {
+        (was != HCALL_P2M_RAM && was != HCALL_P2M_POD && was != HCALL_P2M_HOLE)) {
         return -EINVAL;
     }
     if (p2m_split(&d->p2m, from) < 0 || p2m_split(&d->p2m, to) < 0) {
@@ -148,6 +185,9 @@ int hcall_domain_map_own_grant(struct hcall_domain *d, gfn_t from, gfn_t to)
     p2m_set(&d->p2m, from, 1, HCALL_P2M_HOLE);
     p2m_set(&d->p2m, to, 1, HCALL_P2M_OWN_GRANT);
     d->orphans += was == HCALL_P2M_RAM ? 2 : 1;
+    d->pod.entry_count -= was == HCALL_P2M_POD ? 1 : 0;
+    hcall_domain_orphan_pages(d, to, 1);
+    hcall_domain_page_moved(d, from, to);
     hcall_domain_mapped(d, to, 1);
     d->ops.move(d->world, from, to);
     return 0;
@@ -161,6 +201,7 @@ int hcall_domain_unmap_own_grant(struct hcall_domain *d, gfn_t gfn)
         rc = p2m_set(&d->p2m, gfn, 1, HCALL_P2M_HOLE);
     }
     if (rc == 0) {
+        hcall_domain_orphan_pages(d, gfn, 1);
         d->ops.discard(d->world, gfn, 1);
     }
     return rc;
@@ -238,6 +279,30 @@ void hcall_domain_set_max_pages(struct hcall_domain *d, pages_t max_pages)
 {
     /* Xen's counter has 32 bits; all ones is how "no limit" reads. */
     d->max_pages = max_pages < UINT32_MAX ? max_pages : UINT32_MAX;
+}
+
+bool hcall_domain_teardown(struct hcall_domain *d)
+{
+    pages_t left, step;
+
+    if (!d->torn_down) {
+        d->torn_down = true;
+        p2m_clear(&d->p2m);
+        d->orphans = d->tot_pages - pod_count(&d->pod);
+        for (unsigned i = 0; i < d->nr_special; i++) {
+            hcall_domain_place_special(&d->special[i], HCALL_NO_GFN);
+        }
+        return false;
+    }
+    if (pod_count(&d->pod) > 0) {
+        pod_empty_cache(d);
+        return false;
+    }
+    left = d->orphans - hcall_domain_abandon_pages(d);
+    step = left < HCALL_PAGES_PER_SECTION ? left : HCALL_PAGES_PER_SECTION;
+    d->orphans -= step;
+    hcall_host_give(d, step);
+    return step == left;
 }
 
 void hcall_domain_set_io(struct hcall_domain *d, bool io)
@@ -356,8 +421,11 @@ const char *hcall_domain_check(const struct hcall_domain *d)
         }
         of_type[type] += run;
     }
-    if (d->tot_pages != of_type[HCALL_P2M_RAM] + d->orphans) {
-        return "tot_pages is not the RAM gfns plus the orphaned pages";
+    if (d->tot_pages != of_type[HCALL_P2M_RAM] + d->orphans + pod_count(&d->pod)) {
+        return "tot_pages is not the RAM gfns plus the orphaned pages plus the PoD cache";
+    }
+    if (d->pod.entry_count != of_type[HCALL_P2M_POD] && !d->torn_down) {
+        return "entry_count is not the gfns that are populate-on-demand";
     }
     if (of_type[HCALL_P2M_OWN_GRANT] > d->orphans) {
         return "more pages are mapped by grants of the domain's own than it has";

@@ -7,6 +7,8 @@
 
 #include "hcall.h"
 #include "p2m.h"
+#include "pod.h"
+#include "ranges.h"
 
 /* The control domain: PV, so without a p2m. */
 #define HCALL_CONTROL_DOMID 0
@@ -41,18 +43,22 @@ struct hcall_domain {
     bool dying;
     bool crashed;
     bool crash_untold; /* the world has not been told yet */
+    bool torn_down;    /* dying, and its p2m is gone */
 
     pages_t max_pages;
     pages_t tot_pages;
     pages_t claim; /* pages it is promised and does not own yet */
     /* Of tot_pages, those without a gfn, or with one that is no RAM of the domain's any more. */
     pages_t orphans;
+    struct pod pod; /* of tot_pages, the cache */
     struct p2m p2m;
     gfn_t max_gfn; /* the highest that was ever mapped */
 
     struct special *special; /* by enum hcall_special */
     unsigned nr_special;
     unsigned nr_grant_frames; /* the table has so far */
+
+    struct hcall_page *pages; /* a list of those that others use */
 
     struct hcall_e820 *map;
     unsigned nr_map;
@@ -93,9 +99,6 @@ void hcall_host_give(struct hcall_domain *d, pages_t count);
 /* [base, base + count) has been mapped. */
 void hcall_domain_mapped(struct hcall_domain *d, gfn_t base, pages_t count);
 
-/* Leave an exclusive section, then tell the world what could not be told in it. */
-void hcall_domain_end_exclusive(struct hcall_domain *d);
-
 /* The special page at this gfn; there is one. */
 struct special *hcall_domain_special_at(struct hcall_domain *d, gfn_t gfn);
 
@@ -104,5 +107,35 @@ void hcall_domain_place_special(struct special *special, gfn_t gfn);
 
 /* Those in [first, first + count) are mapped over. */
 void hcall_domain_unmap_specials(struct hcall_domain *d, gfn_t first, pages_t count);
+
+/*
+ * [base, base + count) has become holes, to be told the world when the section ends.  An extent
+ * above order 9 may be in more pieces than there is room for: then it is told at once.
+ */
+void hcall_domain_discard_later(struct hcall_domain *d, struct ranges *ranges, gfn_t base,
+                                pages_t count);
+
+/* --- page.c: pages that others use ------------------------------------------ */
+
+/* Does anyone use a page of [first, first + count)? */
+bool hcall_domain_is_held(const struct hcall_domain *d, gfn_t first, pages_t count);
+
+/*
+ * RAM in [first, first + count) is the domain's no longer, and has left its gfns: back to the pool,
+ * but for what others use, which follows when they have put it.
+ */
+void hcall_domain_free_pages(struct hcall_domain *d, gfn_t first, pages_t count);
+
+/* RAM has left its gfns, and stays the domain's. */
+void hcall_domain_orphan_pages(struct hcall_domain *d, gfn_t first, pages_t count);
+
+/* The page at from is at to. */
+void hcall_domain_page_moved(struct hcall_domain *d, gfn_t from, gfn_t to);
+
+/* A dying domain gives up its pages; returns how many others still use. */
+pages_t hcall_domain_abandon_pages(struct hcall_domain *d);
+
+/* Nobody may use a page of the domain any more. */
+void hcall_domain_forget_pages(struct hcall_domain *d);
 
 #endif

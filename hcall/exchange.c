@@ -52,7 +52,7 @@ static bool copy_first(const struct call *call, const struct reservation *r, uin
 }
 
 /* The first page is as far as it gets: frames of a translated domain are not exchanged. */
-static int first_page(const struct call *call, const struct hcall_domain *d, struct exchange *x)
+static int first_page(const struct call *call, struct hcall_domain *d, struct exchange *x)
 {
     enum hcall_p2m_type type;
 
@@ -60,9 +60,14 @@ static int first_page(const struct call *call, const struct hcall_domain *d, str
     if (!call->caller->compat && !copy_first(call, &x->in, x->nr_exchanged, &x->first)) {
         return -EFAULT;
     }
-    call->host->ops.lock(call->host->world);
+    /* The control domain's frames are not modelled. */
+    if (d->domid == HCALL_CONTROL_DOMID) {
+        return -EINVAL;
+    }
+    d->ops.begin_exclusive(d->world);
+    (void)hcall_domain_touch(d, call->caller, x->first);
     type = p2m_get(&d->p2m, x->first, NULL);
-    call->host->ops.unlock(call->host->world);
+    hcall_domain_end_exclusive(d);
     return type == HCALL_P2M_RAM ? -EOPNOTSUPP : -EINVAL;
 }
 

@@ -45,6 +45,7 @@ typedef uint64_t pages_t;
 enum hcall_p2m_type {
     HCALL_P2M_HOLE,      /* nothing: reads give all-ones, writes are dropped */
     HCALL_P2M_RAM,       /* backed by a page the domain owns */
+    HCALL_P2M_POD,       /* populate-on-demand: gets a page when it is touched */
     HCALL_P2M_SPECIAL,   /* a page of the hypervisor's: see enum hcall_special */
     HCALL_P2M_OWN_GRANT, /* a page the domain owns and has mapped by a grant of its own */
     HCALL_P2M_GRANT,     /* another domain's page, mapped by its grant */
@@ -86,8 +87,8 @@ struct hcall_ops {
     size_t (*copy_to_guest)(void *world, uint64_t addr, const void *src, size_t len);
 
     /*
-     * Should a call that has done some of its work let the vCPU take an interrupt first?
-     * Called without the lock.
+     * Should work that goes on and on let the vCPU take an interrupt first?  Called with or
+     * without the lock.
      */
     bool (*preempt)(void *world);
 
@@ -99,14 +100,23 @@ struct hcall_ops {
     void (*begin_exclusive)(void *world);
     void (*end_exclusive)(void *world);
 
+    /*
+     * Does all of [first, first + count), which is RAM, hold nothing but zeroes?  Only inside
+     * an exclusive section.
+     */
+    bool (*is_zero)(void *world, gfn_t first, pages_t count);
+
     /* Could the host give pages to all of [first, first + count)?  Only inside a section. */
     bool (*backable)(void *world, gfn_t first, pages_t count);
 
     /*
-     * Give the pages behind [first, first + count) back to the host; the gfns
-     * are no RAM from now on.  Only inside an exclusive section.
+     * Give the pages behind [first, first + count), if any, back to the host; the gfns
+     * are holes from now on.  Only inside an exclusive section.
      */
     void (*discard)(void *world, gfn_t first, pages_t count);
+
+    /* The same, but they are populate-on-demand from now on. */
+    void (*mark_pod)(void *world, gfn_t first, pages_t count);
 
     /*
      * Put fresh pages behind [first, first + count); what was there is lost.  Their
@@ -114,6 +124,12 @@ struct hcall_ops {
      * Only inside an exclusive section, and only where backable() said yes.
      */
     void (*back)(void *world, gfn_t first, pages_t count);
+
+    /*
+     * Put pages of zeroes behind [first, first + count), which were populate-on-demand.
+     * With the lock; an exclusive section is not needed, as nothing is taken away.
+     */
+    void (*back_zeroed)(void *world, gfn_t first, pages_t count);
 
     /*
      * The page behind from is behind to now, with what it holds; what was there is lost,
@@ -213,7 +229,8 @@ void hcall_domain_free(struct hcall_domain *d);
 /*
  * hcall_domain_reset - back to a domain that lives, owns nothing, and has nothing
  * mapped and nothing claimed, as when it is rebuilt for a reboot.  max_pages and the
- * memory map stay.  Asks nothing of the world.
+ * memory map stay.  Asks nothing of the world, which lets go of every hcall_page first:
+ * they are freed.
  */
 void hcall_domain_reset(struct hcall_domain *d);
 
@@ -232,12 +249,31 @@ void hcall_domain_reset(struct hcall_domain *d);
 int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count);
 
 /*
- * hcall_domain_map - what the toolstack or a device model does: gfns that are holes become
- * pages that are not the domain's own.
+ * hcall_domain_build_pod - the same for a domain that is to boot with less than it sees: holes
+ * become populate-on-demand.  Their pages are to come from a cache of
+ * hcall_domain_set_pod_target(). Asks for hcall_ops.mark_pod, so it is called as that is.
+ *
+ * Returns 0; -EINVAL as above; -EBUSY; -ENOMEM.  On failure nothing has changed.
+ */
+int hcall_domain_build_pod(struct hcall_domain *d, gfn_t first, pages_t count);
+
+/*
+ * hcall_domain_set_pod_target - XENMEM_set_pod_target by whoever holds the lock, to its end.
+ * @target: what tot_pages should come to
+ *
+ * Returns 0; -EINVAL above max_pages; -ENOTEMPTY, -ENOMEM as there.
+ */
+int hcall_domain_set_pod_target(struct hcall_domain *d, pages_t target);
+
+/*
+ * hcall_domain_map - what the toolstack or a device model does: gfns that are holes, or
+ * populate-on-demand, become pages that are not the domain's own.
  * @type: HCALL_P2M_GRANT, HCALL_P2M_FOREIGN, HCALL_P2M_MMIO or HCALL_P2M_BROKEN
  *
+ * The world, which does this, is told nothing.
+ *
  * Returns 0; -EINVAL another type, or a range as in hcall_domain_build_ram(); -EBUSY a
- * gfn in the range is not a hole; -ENOMEM.  On failure nothing has changed.
+ * gfn in the range is neither; -ENOMEM.  On failure nothing has changed.
  */
 int hcall_domain_map(struct hcall_domain *d, gfn_t first, pages_t count, enum hcall_p2m_type type);
 
@@ -247,7 +283,7 @@ int hcall_domain_map(struct hcall_domain *d, gfn_t first, pages_t count, enum hc
  * was there stays the domain's, without a gfn.  Called inside an exclusive section;
  * hcall_ops.move is asked for.
  *
- * Returns 0; -EINVAL from is not RAM, or to is neither RAM nor a hole; -ENOMEM.  On
+ * Returns 0; -EINVAL from is not RAM, or to is not RAM, POD or a hole; -ENOMEM.  On
  * failure nothing has changed.
  */
 int hcall_domain_map_own_grant(struct hcall_domain *d, gfn_t from, gfn_t to);
@@ -260,6 +296,82 @@ int hcall_domain_map_own_grant(struct hcall_domain *d, gfn_t from, gfn_t to);
  * Returns 0; -EINVAL the gfn is not OWN_GRANT; -ENOMEM.  On failure nothing has changed.
  */
 int hcall_domain_unmap_own_grant(struct hcall_domain *d, gfn_t gfn);
+
+/*
+ * hcall_domain_touch - populate-on-demand: whoever is about to touch a gfn says so.
+ * @culprit: whose vCPU, or which domain, wants the page: for Xen's log
+ *
+ * Called with the lock held, and inside an exclusive section if hcall_domain_touch_reclaims()
+ * says so.  Pages come from the domain's cache; when that is empty Xen looks for pages of
+ * zeroes to take back; when there are none the domain is crashed, and its hcall_ops.crash
+ * is called when the section is left by hcall_domain_end_exclusive().
+ *
+ * Returns 0: the gfn is populated now, or never was populate-on-demand;
+ *   -ENOMEM  there was no page: the domain has been crashed; or no memory for the p2m
+ *   -EINVAL  the domain is dying.
+ * After an error the access sees a hole, and nothing has changed but for pages taken back.
+ */
+int hcall_domain_touch(struct hcall_domain *d, const struct hcall_caller *culprit, gfn_t gfn);
+
+/*
+ * hcall_domain_touch_cached - the same by someone who cannot stop the vCPUs: nothing is taken
+ * back.  Called with the lock held.  -EAGAIN: the cache is empty, and it takes a
+ * hcall_domain_touch() to find a page.
+ */
+int hcall_domain_touch_cached(struct hcall_domain *d, const struct hcall_caller *culprit,
+                              gfn_t gfn);
+
+/* Could the next touch take pages away from gfns?  Then it has to be in an exclusive section. */
+bool hcall_domain_touch_reclaims(const struct hcall_domain *d);
+
+/* Pages in the cache, and gfns that are populate-on-demand. */
+pages_t hcall_domain_pod_cache(const struct hcall_domain *d);
+pages_t hcall_domain_pod_entries(const struct hcall_domain *d);
+
+/* What populate-on-demand has come to, all in pages. */
+struct hcall_pod_info {
+    pages_t entries;         /* gfns that are populate-on-demand */
+    pages_t cache_superpage; /* in the cache as superpages */
+    pages_t cache_single;    /* in the cache as single pages */
+    /* Since the domain was built: */
+    pages_t populated; /* by touches */
+    pages_t reclaimed; /* taken back, as they were zero */
+    pages_t swept;     /* of those, by emergency sweeps */
+};
+
+void hcall_domain_pod_info(const struct hcall_domain *d, struct hcall_pod_info *info);
+
+/*
+ * hcall_domain_dump - what Xen's debug key prints of a domain's memory, into the log:
+ * "    nr_pages=8209 max_pages=8448" and "    PoD entries=0 cachesize=0".
+ */
+void hcall_domain_dump(const struct hcall_domain *d);
+
+/*
+ * A page that someone besides the domain uses: a backend has mapped it.  It is not taken
+ * back while it is zero, and when the domain gives it away it stays the domain's
+ * until it is put.
+ */
+struct hcall_page;
+
+/*
+ * hcall_domain_get_page - the page behind a gfn, which has to be RAM.
+ * Returns a reference to it, or NULL when it is not, or out of memory.  A gfn that is
+ * populate-on-demand has to be touched first.
+ */
+struct hcall_page *hcall_domain_get_page(struct hcall_domain *d, gfn_t gfn);
+void hcall_domain_put_page(struct hcall_domain *d, struct hcall_page *page);
+
+/*
+ * hcall_domain_teardown - a step of a dying domain's end: first the p2m goes, then the cache is
+ * emptied, then all pages are given back.
+ *
+ * Called with the lock held, after hcall_domain_set_dying().  Returns true when there is nothing
+ * left to do; before that it does what fits into one section, and is to be called again.  The
+ * domain then owns only what others still have a reference to; it can be freed when tot_pages
+ * is 0.  The world is not asked to discard anything: all it has for the domain is void.
+ */
+bool hcall_domain_teardown(struct hcall_domain *d);
 
 /* hcall_domain_special - the gfn of a page of the hypervisor's, or HCALL_NO_GFN. */
 gfn_t hcall_domain_special(const struct hcall_domain *d, unsigned special);
@@ -293,9 +405,12 @@ void hcall_domain_set_io(struct hcall_domain *d, bool io);
  */
 void hcall_domain_set_dying(struct hcall_domain *d);
 
+/* hcall_domain_end_exclusive - hcall_ops.end_exclusive, and what has to wait for it. */
+void hcall_domain_end_exclusive(struct hcall_domain *d);
+
 /*
  * hcall_domain_crash - Xen's domain_crash(): says so in the log, and the domain is to run
- * no more.  hcall_ops.crash is called by whoever notices, after the section.
+ * no more.  hcall_ops.crash is called by hcall_domain_end_exclusive().
  * @caller: whose vCPU did it
  * @where:  what to blame, as "file:line"
  *
@@ -363,6 +478,7 @@ const char *hcall_domain_check(const struct hcall_domain *d);
  *                    decrease                  populate
  *         HOLE       stops                     becomes RAM
  *         RAM        hole, tot_pages - 1       a new page; the old one has no gfn
+ *         POD        hole; see below           RAM with a page of its own; the cache stays
  *         SPECIAL    hole, once: the page      the page is unmapped, becomes RAM
  *                    loses the reference that it needs to go a second time
  *         OWN_GRANT  hole, tot_pages stays     the domain is crashed
@@ -411,8 +527,10 @@ const char *hcall_domain_check(const struct hcall_domain *d);
  *       than max_pages; -ENOMEM the pool has too few.  0 extents give a claim back
  *   XENMEM_set_pod_target, XENMEM_get_pod_target    0; the domain's numbers are in the structure
  *       -ENOSYS start_extent is not 0; -EFAULT; -ESRCH; -EINVAL domain 0; -EPERM not the
- *       control domain; set: -EINVAL above max_pages, -EOPNOTSUPP the domain lives and owns
- *       nothing yet: populate-on-demand is not implemented
+ *       control domain.  Set grows or shrinks the cache until tot_pages is the target, and no
+ *       further than there are POD gfns; it does nothing when the domain has memory and none
+ *       of them, is dying, or owns more.  -EINVAL above max_pages; -ENOTEMPTY the domain has
+ *       I/O resources; -ENOMEM the pool has too few, and what was added stays
  *   XENMEM_get_sharing_freed_pages, XENMEM_get_sharing_shared_pages
  *       0, as no page is shared; -ENOSYS start_extent is not 0
  *   XENMEM_reserved_device_memory_map  0, and no entries: there is no IOMMU

@@ -98,7 +98,8 @@ static void remember(struct p2m *p2m, gfn_t gfn)
     }
 }
 
-enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order)
+/* The leaf that holds gfn; as p2m_get(). */
+static p2m_slot_t get_leaf(const struct p2m *p2m, gfn_t gfn, unsigned *order)
 {
     unsigned at = gfn < P2M_GFNS ? P2M_ROOT_ORDER : 0;
     p2m_slot_t slot = gfn < P2M_GFNS ? p2m->root[gfn >> P2M_ROOT_ORDER] : HCALL_P2M_HOLE;
@@ -114,10 +115,27 @@ enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order)
         index = (gfn >> at) % P2M_TABLE_SLOTS;
         slot = at == 0 ? ((const uint8_t *)slot)[index] : ((const p2m_slot_t *)slot)[index];
     }
-    if (order) {
-        *order = at;
+    *order = at;
+    return slot;
+}
+
+enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order)
+{
+    unsigned unused;
+
+    return (enum hcall_p2m_type)(get_leaf(p2m, gfn, order ? order : &unused) & P2M_TYPE_MASK);
+}
+
+bool p2m_is_superpage(const struct p2m *p2m, gfn_t base)
+{
+    const p2m_slot_t in_place = HCALL_P2M_RAM | P2M_IN_PLACE;
+    unsigned order;
+    pages_t i = 0;
+
+    while (i < P2M_TABLE_SLOTS && get_leaf(p2m, base + i, &order) == in_place) {
+        i += order_pages(order);
     }
-    return (enum hcall_p2m_type)slot;
+    return i >= P2M_TABLE_SLOTS;
 }
 
 /* One pass of p2m_set: the first makes the tables, so that the second cannot fail. */
@@ -181,13 +199,13 @@ static int set_slot(const struct set_pass *pass, p2m_slot_t *slot, unsigned orde
     return 0;
 }
 
-int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type type)
+int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, unsigned leaf)
 {
-    struct set_pass pass = {.p2m = p2m, .leaf = type};
+    struct set_pass pass = {.p2m = p2m, .leaf = leaf};
     int rc;
 
     if (count == 1 && is_near(p2m, first)) {
-        p2m->near_table[first - p2m->near_first] = (uint8_t)type;
+        p2m->near_table[first - p2m->near_first] = (uint8_t)leaf;
         return 0;
     }
     if (first > P2M_GFNS || count > P2M_GFNS - first) {
@@ -210,7 +228,15 @@ int p2m_split(struct p2m *p2m, gfn_t gfn)
 {
     const struct set_pass pass = {.p2m = p2m, .leaf = HCALL_P2M_TYPES};
 
-    return set_table(&pass, p2m->root, P2M_ROOT_ORDER, gfn, 1);
+    return gfn < P2M_GFNS ? set_table(&pass, p2m->root, P2M_ROOT_ORDER, gfn, 1) : -EINVAL;
+}
+
+int p2m_split_huge(struct p2m *p2m, gfn_t gfn)
+{
+    const struct set_pass pass = {.p2m = p2m, .leaf = HCALL_P2M_TYPES};
+
+    return set_table(&pass, p2m->root, P2M_ROOT_ORDER, gfn - gfn % P2M_TABLE_SLOTS,
+                     P2M_TABLE_SLOTS);
 }
 
 pages_t p2m_run(const struct p2m *p2m, gfn_t first, pages_t max, enum hcall_p2m_type *type)

@@ -3,10 +3,10 @@
  * p2m: what every gfn of one domain is.
  *
  * A radix of 512-way tables, four levels as hardware has it, above leaves of 1 GiB, 2 MiB and 4
- * KiB.  A leaf is one byte, its type; it sits in the slot where a table would hang.  So a fully
- * fragmented 2 MiB costs 512 bytes, and 1 TiB of 1 GiB leaves costs a few tables.  Tables are made
- * where a leaf has to be split and are dropped when a larger leaf replaces them; leaves are never
- * merged back.
+ * KiB.  A leaf is one byte, its type and a flag; it sits in the slot where a table would hang.  So
+ * a fully fragmented 2 MiB costs 512 bytes, and 1 TiB of 1 GiB leaves costs a few tables.  Tables
+ * are made where a leaf has to be split and are dropped when a larger leaf replaces them; leaves
+ * are never merged back.
  */
 #ifndef HCALL_P2M_H
 #define HCALL_P2M_H
@@ -22,7 +22,7 @@
 #define P2M_ROOT_ORDER 27
 #define P2M_ROOT_SLOTS (1u << (P2M_GFN_BITS - P2M_ROOT_ORDER))
 
-/* A leaf (its type) or the address of a table: no table lies below address 256. */
+/* A leaf or the address of a table: no table lies below address 256. */
 typedef uintptr_t p2m_slot_t;
 
 /* All zeroes is an empty p2m: every gfn a hole. */
@@ -47,17 +47,31 @@ void p2m_clear(struct p2m *p2m);
 enum hcall_p2m_type p2m_get(const struct p2m *p2m, gfn_t gfn, unsigned *order);
 
 /*
+ * RAM whose page is still the one it got with its whole 2 MiB block, in its place there:
+ * what Xen would tell from machine frames.
+ */
+#define P2M_IN_PLACE 0x80
+#define P2M_TYPE_MASK 0x7f
+
+/* p2m_is_superpage - is all of the 2 MiB block that begins at base such RAM? */
+bool p2m_is_superpage(const struct p2m *p2m, gfn_t base);
+
+/*
  * p2m_set - make [first, first + count) be of one type, in the largest leaves
  * that fit.
+ * @leaf: the type, or HCALL_P2M_RAM | P2M_IN_PLACE
  *
  * Returns 0; -EINVAL the range leaves the address space; -ENOMEM no memory for
  * a table.  On failure no gfn has changed its type, though a leaf may have been
  * split.
  */
-int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, enum hcall_p2m_type type);
+int p2m_set(struct p2m *p2m, gfn_t first, pages_t count, unsigned leaf);
 
 /* p2m_split - give gfn a leaf of its own, so that p2m_set() of it cannot fail; as p2m_set(). */
 int p2m_split(struct p2m *p2m, gfn_t gfn);
+
+/* p2m_split_huge - the same for a leaf of 1 GiB, which becomes leaves of 2 MiB. */
+int p2m_split_huge(struct p2m *p2m, gfn_t gfn);
 
 /*
  * p2m_run - how many gfns from first on have the type of the first one, but at

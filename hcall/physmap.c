@@ -126,6 +126,32 @@ static bool copy_long(const struct call *call, uint64_t list, unsigned i, uint64
 
 /* --- One page, inside an exclusive section ------------------------------------------- */
 
+/* What is populate-on-demand gets its page before anything else; if there is none it is a hole. */
+static void populate(const struct call *call, struct hcall_domain *d, gfn_t gfn)
+{
+    (void)hcall_domain_touch(d, call->caller, gfn);
+}
+
+/* So does a destination, once it is known what goes there: which is in use, so not taken back. */
+static int populate_destination(const struct call *call, struct hcall_domain *d, gfn_t from,
+                                gfn_t to)
+{
+    struct hcall_page *source;
+
+    if (p2m_get(&d->p2m, to, NULL) != HCALL_P2M_POD) {
+        return 0;
+    }
+    source = hcall_domain_get_page(d, from);
+    if (!source && p2m_get(&d->p2m, from, NULL) == HCALL_P2M_RAM) {
+        return -ENOMEM;
+    }
+    populate(call, d, to);
+    if (source) {
+        hcall_domain_put_page(d, source);
+    }
+    return 0;
+}
+
 /* Can there be another page at gpfn?  0, or why not; nothing has changed. */
 static int check_destination(const struct hcall_domain *d, gfn_t gpfn)
 {
@@ -149,10 +175,14 @@ static bool release_destination(struct hcall_domain *d, gfn_t gpfn)
     enum hcall_p2m_type type = p2m_get(&d->p2m, gpfn, NULL);
 
     if (type == HCALL_P2M_RAM) {
-        hcall_host_give(d, 1);
+        hcall_domain_free_pages(d, gpfn, 1);
+    } else {
+        hcall_domain_orphan_pages(d, gpfn, 1);
     }
+    /* There was no page for it. */
+    d->pod.entry_count -= type == HCALL_P2M_POD ? 1 : 0;
     hcall_domain_unmap_specials(d, gpfn, 1);
-    return type == HCALL_P2M_RAM || type == HCALL_P2M_OWN_GRANT;
+    return type == HCALL_P2M_RAM || type == HCALL_P2M_OWN_GRANT || type == HCALL_P2M_POD;
 }
 
 static int split(struct hcall_domain *d, gfn_t gfn)
@@ -161,10 +191,14 @@ static int split(struct hcall_domain *d, gfn_t gfn)
 }
 
 /* A page of the hypervisor's goes to gpfn, from wherever it is. */
-static int map_special(struct hcall_domain *d, struct special *special, gfn_t gpfn)
+static int map_special(const struct call *call, struct hcall_domain *d, struct special *special,
+                       gfn_t gpfn)
 {
     int rc = check_destination(d, gpfn);
 
+    if (rc == 0) {
+        rc = populate_destination(call, d, special->gfn, gpfn);
+    }
     if (rc == 0 && special->gfn == gpfn) {
         /* The world may have unmapped it by itself, as a soft reset does. */
         hcall_domain_place_special(special, gpfn);
@@ -189,13 +223,15 @@ static int map_special(struct hcall_domain *d, struct special *special, gfn_t gp
     return 0;
 }
 
-static int map_shared_info(struct hcall_domain *d, uint64_t idx, gfn_t gpfn)
+static int map_shared_info(const struct call *call, struct hcall_domain *d, uint64_t idx,
+                           gfn_t gpfn)
 {
-    return idx != 0 ? -EINVAL : map_special(d, &d->special[HCALL_SPECIAL_SHARED_INFO], gpfn);
+    return idx != 0 ? -EINVAL : map_special(call, d, &d->special[HCALL_SPECIAL_SHARED_INFO], gpfn);
 }
 
 /* The table grows to have the frame.  Version 2 and its status frames are not modelled. */
-static int map_grant_frame(struct hcall_domain *d, uint64_t idx, gfn_t gpfn)
+static int map_grant_frame(const struct call *call, struct hcall_domain *d, uint64_t idx,
+                           gfn_t gpfn)
 {
     struct special *frame;
 
@@ -206,14 +242,20 @@ static int map_grant_frame(struct hcall_domain *d, uint64_t idx, gfn_t gpfn)
         d->nr_grant_frames = (unsigned)idx + 1;
     }
     frame = &d->special[HCALL_SPECIAL_GRANT_FRAME + idx];
-    return frame->released ? -EBUSY : map_special(d, frame, gpfn);
+    return frame->released ? -EBUSY : map_special(call, d, frame, gpfn);
 }
 
-static int move_ram(struct hcall_domain *d, gfn_t from, gfn_t to)
+static int move_ram(const struct call *call, struct hcall_domain *d, gfn_t from, gfn_t to)
 {
     int rc = check_destination(d, to);
 
-    if (rc == 0 && from != to && !d->ops.backable(d->world, to, 1)) {
+    if (rc == 0) {
+        rc = populate_destination(call, d, from, to);
+    }
+    if (rc < 0 || from == to) {
+        return rc;
+    }
+    if (!d->ops.backable(d->world, to, 1)) {
         rc = -ENOMEM;
     }
     if (rc == 0) {
@@ -222,54 +264,58 @@ static int move_ram(struct hcall_domain *d, gfn_t from, gfn_t to)
     if (rc == 0) {
         rc = split(d, to);
     }
-    if (rc < 0 || from == to) {
+    if (rc < 0) {
         return rc;
     }
     release_destination(d, to);
     p2m_set(&d->p2m, from, 1, HCALL_P2M_HOLE);
     p2m_set(&d->p2m, to, 1, HCALL_P2M_RAM);
+    hcall_domain_page_moved(d, from, to);
     d->ops.move(d->world, from, to);
     hcall_domain_mapped(d, to, 1);
     return 0;
 }
 
 /* A page the domain has moves; the hypervisor's, too, until it has been decreased. */
-static int move_gfn(struct hcall_domain *d, gfn_t from, gfn_t to)
+static int move_gfn(const struct call *call, struct hcall_domain *d, gfn_t from, gfn_t to)
 {
     struct special *special;
 
     switch (p2m_get(&d->p2m, from, NULL)) {
     case HCALL_P2M_RAM:
-        return move_ram(d, from, to);
+        return move_ram(call, d, from, to);
     case HCALL_P2M_SPECIAL:
         special = hcall_domain_special_at(d, from);
-        return special->released ? -EINVAL : map_special(d, special, to);
+        return special->released ? -EINVAL : map_special(call, d, special, to);
     default:
         return hcall_host_is_old(d->host) ? -EINVAL : -EACCES;
     }
 }
 
-static int add_page(struct hcall_domain *d, unsigned space, uint64_t idx, gfn_t gpfn)
+static int add_page(const struct call *call, struct hcall_domain *d, unsigned space, uint64_t idx,
+                    gfn_t gpfn)
 {
     switch (space) {
     case XENMAPSPACE_shared_info:
-        return map_shared_info(d, idx, gpfn);
+        return map_shared_info(call, d, idx, gpfn);
     case XENMAPSPACE_grant_table:
-        return map_grant_frame(d, idx, gpfn);
+        return map_grant_frame(call, d, idx, gpfn);
     case XENMAPSPACE_gmfn:
     case XENMAPSPACE_gmfn_range:
-        return move_gfn(d, idx, gpfn);
+        populate(call, d, idx);
+        return move_gfn(call, d, idx, gpfn);
     default:
         return -EINVAL;
     }
 }
 
-static int add_one(struct hcall_domain *d, unsigned space, uint64_t idx, gfn_t gpfn)
+static int add_one(const struct call *call, struct hcall_domain *d, unsigned space, uint64_t idx,
+                   gfn_t gpfn)
 {
     int rc;
 
     d->ops.begin_exclusive(d->world);
-    rc = add_page(d, space, idx, gpfn);
+    rc = add_page(call, d, space, idx, gpfn);
     hcall_domain_end_exclusive(d);
     return rc;
 }
@@ -280,8 +326,9 @@ static int add_one(struct hcall_domain *d, unsigned space, uint64_t idx, gfn_t g
 #define MOVES_PER_SECTION (HCALL_PAGES_PER_SECTION / 2)
 
 /* The range from the element on that is next; stops at the first that fails. */
-static int move_section(struct hcall_domain *d, const struct xen_add_to_physmap *add, bool down,
-                        uint64_t done, uint64_t end)
+static int move_section(const struct call *call, struct hcall_domain *d,
+                        const struct xen_add_to_physmap *add, bool down, uint64_t done,
+                        uint64_t end)
 {
     int rc = 0;
 
@@ -289,7 +336,7 @@ static int move_section(struct hcall_domain *d, const struct xen_add_to_physmap 
     while (done < end && rc == 0) {
         uint64_t i = down ? add->size - 1 - done : done;
 
-        rc = move_gfn(d, add->idx + i, add->gpfn + i);
+        rc = add_page(call, d, XENMAPSPACE_gmfn_range, add->idx + i, add->gpfn + i);
         done++;
     }
     hcall_domain_end_exclusive(d);
@@ -326,7 +373,7 @@ static long add_range(const struct call *call, struct hcall_domain *d,
         if (done > call->start_extent && xenmem_preempted(call, done)) {
             return -ERESTART;
         }
-        rc = move_section(d, add, down, done, end);
+        rc = move_section(call, d, add, down, done, end);
         if (rc < 0) {
             return rc;
         }
@@ -364,7 +411,7 @@ long xenmem_add_to_physmap(const struct call *call)
         return -EINVAL;
     }
     return add.space == XENMAPSPACE_gmfn_range ? add_range(call, d, &add)
-                                               : add_one(d, add.space, add.idx, add.gpfn);
+                                               : add_one(call, d, add.space, add.idx, add.gpfn);
 }
 
 static int check_batch(const struct call *call, const struct batch *b, struct hcall_domain **d)
@@ -400,7 +447,7 @@ static int add_element(const struct call *call, struct hcall_domain *d, const st
     if (gpfn == HCALL_NO_GFN) {
         return -EINVAL;
     }
-    err = b->space == XENMAPSPACE_gmfn_foreign ? -EPERM : add_one(d, b->space, idx, gpfn);
+    err = b->space == XENMAPSPACE_gmfn_foreign ? -EPERM : add_one(call, d, b->space, idx, gpfn);
     return copy_to_guest(call, b->errs + i * sizeof(err), &err, sizeof(err)) ? 0 : -EFAULT;
 }
 
@@ -465,10 +512,12 @@ static bool can_be_removed(struct hcall_domain *d, gfn_t gfn, enum hcall_p2m_typ
 }
 
 /* The page stays the domain's, though no gfn leads to it any more. */
-static int unmap(struct hcall_domain *d, gfn_t gfn)
+static int unmap(const struct call *call, struct hcall_domain *d, gfn_t gfn)
 {
-    enum hcall_p2m_type type = p2m_get(&d->p2m, gfn, NULL);
+    enum hcall_p2m_type type;
 
+    populate(call, d, gfn);
+    type = p2m_get(&d->p2m, gfn, NULL);
     if (!can_be_removed(d, gfn, type)) {
         return -ENOENT;
     }
@@ -476,6 +525,7 @@ static int unmap(struct hcall_domain *d, gfn_t gfn)
         return -ENOMEM;
     }
     hcall_domain_unmap_specials(d, gfn, 1);
+    hcall_domain_orphan_pages(d, gfn, 1);
     d->orphans += type == HCALL_P2M_RAM ? 1 : 0;
     if (type == HCALL_P2M_RAM || type == HCALL_P2M_OWN_GRANT) {
         d->ops.discard(d->world, gfn, 1);
@@ -501,7 +551,7 @@ long xenmem_remove_from_physmap(const struct call *call)
         return rc;
     }
     d->ops.begin_exclusive(d->world);
-    rc = unmap(d, gfn);
+    rc = unmap(call, d, gfn);
     hcall_domain_end_exclusive(d);
     return rc;
 }

@@ -96,13 +96,15 @@ static int find_pod_domain(const struct call *call, struct xen_pod_target *arg,
     return xenmem_is_control(call) ? 0 : -EPERM;
 }
 
-/* What both tell about the domain: as there is no PoD yet, no page waits in a cache for it. */
+/* What both tell about the domain. */
 static long tell_pod(const struct call *call, const struct hcall_domain *d)
 {
-    uint64_t numbers[] = {0, 0, 0}; /* tot_pages, pod_cache_pages, pod_entries */
+    uint64_t numbers[3]; /* tot_pages, pod_cache_pages, pod_entries */
 
     call->host->ops.lock(call->host->world);
     numbers[0] = d->tot_pages;
+    numbers[1] = pod_count(&d->pod);
+    numbers[2] = d->pod.entry_count;
     call->host->ops.unlock(call->host->world);
     return copy_to_guest(call, call->arg + offsetof(struct xen_pod_target, tot_pages), numbers,
                          sizeof(numbers))
@@ -119,7 +121,6 @@ long xenmem_get_pod_target(const struct call *call)
     return rc < 0 ? rc : tell_pod(call, d);
 }
 
-/* A domain that has memory and no gfn to populate on demand is done with PoD; so is a dying one. */
 long xenmem_set_pod_target(const struct call *call)
 {
     struct xen_pod_target arg;
@@ -132,7 +133,19 @@ long xenmem_set_pod_target(const struct call *call)
     if (arg.target_pages > hcall_domain_max_pages(d)) {
         return -EINVAL;
     }
-    return hcall_domain_tot_pages(d) > 0 || d->dying ? tell_pod(call, d) : -EOPNOTSUPP;
+    for (;;) {
+        call->host->ops.lock(call->host->world);
+        rc = pod_set_target(d, arg.target_pages);
+        call->host->ops.unlock(call->host->world);
+        if (rc != -ERESTART) {
+            break;
+        }
+        /* It is made again as it is: how far it came is in the cache. */
+        if (xenmem_preempted(call, 0)) {
+            return -ERESTART;
+        }
+    }
+    return rc < 0 ? rc : tell_pod(call, d);
 }
 
 /* Whoever asks: the argument is not looked at. */

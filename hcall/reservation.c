@@ -9,14 +9,10 @@
 
 #include "ranges.h"
 #include "reservation.h"
+#include "where.h"
 
 /* Any start_extent must fit above the operation in 32 bits. */
 #define MAX_NR_EXTENTS (UINT32_MAX >> 6)
-
-#define STRING(x) #x
-#define LINE(x) STRING(x)
-/* What domain_crash() is called from. */
-#define HERE "hcall/reservation.c:" LINE(__LINE__)
 
 struct compat_memory_reservation {
     uint32_t extent_start;
@@ -252,9 +248,11 @@ static pages_t decrease_run(struct hcall_domain *d, gfn_t base, pages_t run,
         }
         /* What a grant holds on to is the domain's for ever. */
         if (type == HCALL_P2M_RAM) {
-            hcall_host_give(d, run);
+            hcall_domain_free_pages(d, base, run);
+        } else {
+            hcall_domain_orphan_pages(d, base, run);
         }
-        ranges_add(ranges, base, run);
+        hcall_domain_discard_later(d, ranges, base, run);
         return run;
     case HCALL_P2M_SPECIAL:
         return decrease_special(d, base) ? 1 : 0;
@@ -266,24 +264,31 @@ static pages_t decrease_run(struct hcall_domain *d, gfn_t base, pages_t run,
 /*
  * Gfn by gfn as far as the outcome goes: what lies before a hole is gone although
  * the extent fails.  Runs of RAM go at once, so that superpage leaves stay whole.
+ *
+ * What the PoD layer has handled has become holes, and each of those stands for a gfn that is
+ * done: wherever it is, and whichever gfns that leaves unvisited.
  */
 static bool decrease_extent(const struct call *call, struct hcall_domain *d,
                             const struct reservation *r, gfn_t base, struct ranges *ranges)
 {
-    pages_t left = (pages_t)1 << r->extent_order;
+    const pages_t size = (pages_t)1 << r->extent_order;
+    pages_t pod_done = pod_decrease(d, call->caller, base, r->extent_order, ranges);
+    pages_t done;
 
-    (void)call;
-    while (left > 0) {
+    for (pages_t i = 0; i + pod_done < size; i += done) {
         enum hcall_p2m_type type;
         /* A dying domain's leaves cannot be split, so each gfn is on its own. */
-        pages_t run = p2m_run(&d->p2m, base, d->dying ? 1 : left, &type);
-        pages_t done = decrease_run(d, base, run, type, ranges);
+        pages_t run = p2m_run(&d->p2m, base + i, d->dying ? 1 : size - pod_done - i, &type);
 
+        if (type == HCALL_P2M_HOLE) {
+            done = run < pod_done ? run : pod_done;
+            pod_done -= done;
+        } else {
+            done = decrease_run(d, base + i, run, type, ranges);
+        }
         if (done == 0) {
             return false;
         }
-        base += done;
-        left -= done;
     }
     return true;
 }
@@ -351,7 +356,7 @@ static bool may_replace(const struct call *call, struct hcall_domain *d, gfn_t b
                      (unsigned long long)base, (unsigned long long)base, xen_type[type], xen_rwx,
                      (unsigned long long)base, 0, xen_rwx);
             call->host->ops.log(call->host->world, line);
-            hcall_domain_crash(d, call->caller, HERE);
+            hcall_domain_crash(d, call->caller, HERE("hcall/reservation.c"));
             return false;
         }
         base += run;
@@ -368,10 +373,40 @@ static bool leak(struct hcall_domain *d, pages_t count)
     return false;
 }
 
+/*
+ * Frames of a large extent are aligned; where its gfns are not they take entries of 4 KiB.
+ * Fails before anything has changed.
+ */
+static int set_fresh(struct hcall_domain *d, gfn_t base, pages_t count)
+{
+    const pages_t block = POD_SUPERPAGE_PAGES;
+
+    if (count < block) {
+        return p2m_set(&d->p2m, base, count, HCALL_P2M_RAM);
+    }
+    if (base % block == 0) {
+        return p2m_set(&d->p2m, base, count, HCALL_P2M_RAM | P2M_IN_PLACE);
+    }
+    for (pages_t i = 0; i < count; i += block / 2) {
+        if (p2m_split(&d->p2m, base + i) < 0) {
+            return -ENOMEM;
+        }
+    }
+    if (p2m_split(&d->p2m, base + count - 1) < 0) {
+        return -ENOMEM;
+    }
+    /* Less than a block at a time, into the tables that are there now. */
+    for (pages_t i = 0; i < count; i += block / 2) {
+        (void)p2m_set(&d->p2m, base + i, count - i < block / 2 ? count - i : block / 2,
+                      HCALL_P2M_RAM);
+    }
+    return 0;
+}
+
 /* A gfn that is not backable is this library's own limit, and costs nothing. */
 static bool map_fresh(const struct call *call, struct hcall_domain *d, gfn_t base, pages_t count)
 {
-    pages_t replaced;
+    pages_t replaced, pod;
 
     if (base >= P2M_GFNS || count > P2M_GFNS - base || !may_replace(call, d, base, count)) {
         return leak(d, count);
@@ -380,12 +415,15 @@ static bool map_fresh(const struct call *call, struct hcall_domain *d, gfn_t bas
         return false;
     }
     replaced = p2m_count(&d->p2m, base, count, HCALL_P2M_RAM);
-    if (p2m_set(&d->p2m, base, count, HCALL_P2M_RAM) < 0) {
+    pod = p2m_count(&d->p2m, base, count, HCALL_P2M_POD);
+    if (set_fresh(d, base, count) < 0) {
         return leak(d, count);
     }
     hcall_host_take(d, count);
     /* The page that was there stays the domain's, though no gfn leads to it. */
     d->orphans += replaced;
+    hcall_domain_orphan_pages(d, base, count);
+    d->pod.entry_count -= pod;
     return true;
 }
 
@@ -396,7 +434,7 @@ static bool populate_extent(const struct call *call, struct hcall_domain *d,
 
     /* A domain cannot mark its own gfns populate-on-demand. */
     if (r->mem_flags & XENMEMF_populate_on_demand) {
-        return false;
+        return d != call->caller->domain && pod_mark(d, call->caller, base, r->extent_order) == 0;
     }
     if (!may_allocate(call, d, count) || !map_fresh(call, d, base, count)) {
         return false;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzzes hcall_memory_op(): guests and the control domain make calls whose arguments,
- * pointers and memory come from the input, while a toolstack does its part, too.  Whatever
- * they do, host, domains and world agree, no lock stays held, and no domain changes another.
+ * Fuzzes hcall_memory_op() and hcall_domain_touch(): guests and the control domain make calls
+ * whose arguments, pointers and memory come from the input, guests touch their memory, backends
+ * hold pages of it, and a toolstack does its part, too.  Whatever they do, host, domains and
+ * world agree, no lock stays held, no domain changes another, and no page with anything in it
+ * is taken from a guest that did not give it away.
  *
  * The input is one stream.  It begins with what the host is like; then come the steps.
  * Guest memory is one of two things, as a step wants it:
@@ -33,9 +35,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define GRANT_FRAMES 4
 #define SPECIALS (1 + GRANT_FRAMES)
 #define SELF 0x7ff0
+#define POD_ORDER 9
 #define MAX_STEPS 16
-/* More than any call can be interrupted before it is done. */
+/* More than any call can be interrupted, or a domain torn down by steps, before it is done. */
 #define MAX_ROUNDS 4000
+/* A sweep that has found nothing goes on until an interrupt comes: that is after so long. */
+#define PATIENCE 0x3000
+/* Gfns that were marked in one run, in all; after that no memory is mapped any more. */
+#define MAX_MARKED 0x80000
+#define MAX_HOLDS 8
 
 /* Built guest memory: an argument, two lists and room for results, and nothing else. */
 #define MEM 0x100000
@@ -57,6 +65,15 @@ struct input {
 
 struct world;
 
+/* What a gfn is to the world. */
+enum { NOTHING, BACKED, MARKED };
+
+/* A reference to a page, and where the page is; no page: none. */
+struct hold {
+    struct hcall_page *page;
+    gfn_t gfn;
+};
+
 /* A domain and what its world knows of it. */
 struct guest {
     struct world *w;
@@ -65,11 +82,18 @@ struct guest {
     bool io;
     bool dying;
 
-    uint8_t backed[GFNS];
+    bool torn_down;      /* nothing is left of it but what is held */
+    pages_t dying_cache; /* what was cached when it last was looked at */
+
+    uint8_t state[GFNS];
+    uint8_t nonzero[GFNS];
     unsigned touched[GFNS]; /* in which section it was last */
+    bool far;               /* gfns where no page could be put have been marked */
     gfn_t special[SPECIALS];
+    struct hold hold[MAX_HOLDS];
 
     bool exclusive;
+    unsigned asked; /* by a section: for an interrupt */
     unsigned sections;
     pages_t section_pages; /* different ones that this section has touched */
 
@@ -99,6 +123,9 @@ struct world {
 
     bool locked;
     unsigned section; /* the number of the last one */
+    pages_t marked;
+
+    const struct hcall_domain *dumped;
 
     struct guest *caller; /* whose call is under way */
     bool raw;
@@ -176,6 +203,7 @@ static struct guest *take_guest(struct world *w)
 /* --- The world ---------------------------------------------------------------------------- */
 
 static void meddle(struct world *w);
+static void pod_step(struct world *w);
 
 static void lock(void *world)
 {
@@ -198,8 +226,15 @@ static void unlock(void *world)
 
 static void log_line(void *world, const char *line)
 {
-    (void)world;
+    const struct world *w = world;
+    unsigned long long entries, cache;
+
     must(strlen(line) < 128 && !strchr(line, '\n'), "a log line is one short line");
+    if (w->dumped && sscanf(line, " PoD entries=%llu cachesize=%llu", &entries, &cache) == 2) {
+        must(entries == hcall_domain_pod_entries(w->dumped) &&
+                 cache == hcall_domain_pod_cache(w->dumped),
+             "a dump has the numbers there are");
+    }
 }
 
 /* How many of these bytes the input's rule lets through. */
@@ -208,7 +243,8 @@ static size_t reachable(struct world *w, uint64_t addr, size_t len, bool write)
     size_t n = 0;
 
     w->copies++;
-    if ((w->rule == READ_ONLY && write) || (w->rule == END_OF_LUCK && w->copies > w->rule_number)) {
+    if (w->marked > MAX_MARKED || (w->rule == READ_ONLY && write) ||
+        (w->rule == END_OF_LUCK && w->copies > w->rule_number)) {
         return 0;
     }
     if (w->rule != SOME_PAGES) {
@@ -294,7 +330,10 @@ static bool preempt(void *world)
     struct world *w = g->w;
     bool yes = w->preempt >> w->asked++ % 8 & 1;
 
-    must(!w->locked, "an interrupt is asked for without the lock");
+    if (w->locked) {
+        must(g->exclusive, "what takes long with the lock is in a section");
+        return yes || ++g->asked > PATIENCE;
+    }
     must(g == w->caller, "it is the caller that may be interrupted");
     meddle(w);
     w->preempted |= yes;
@@ -311,6 +350,7 @@ static void begin_exclusive(void *world)
     g->sections++;
     g->w->section++;
     g->section_pages = 0;
+    g->asked = 0;
 }
 
 static void end_exclusive(void *world)
@@ -336,12 +376,48 @@ static bool backable(void *world, gfn_t first, pages_t count)
     return first < end && count <= end - first;
 }
 
+/* Of a range, where what the world follows ends. */
+static gfn_t end_of(gfn_t first, pages_t count)
+{
+    return first < GFNS && count < GFNS - first ? first + count : first < GFNS ? GFNS : first;
+}
+
+static void set(struct guest *g, gfn_t first, pages_t count, uint8_t state, uint8_t nonzero)
+{
+    gfn_t end = end_of(first, count);
+
+    if (first < end) {
+        memset(&g->state[first], state, end - first);
+        memset(&g->nonzero[first], nonzero, end - first);
+    }
+}
+
+/* Those at these gfns are elsewhere, or nowhere. */
+static void move_holds(struct guest *g, gfn_t first, pages_t count, gfn_t to)
+{
+    for (unsigned i = 0; i < MAX_HOLDS; i++) {
+        if (g->hold[i].gfn >= first && g->hold[i].gfn - first < count) {
+            g->hold[i].gfn = to;
+        }
+    }
+}
+
+static bool is_held(const struct guest *g, gfn_t gfn)
+{
+    bool held = false;
+
+    for (unsigned i = 0; i < MAX_HOLDS; i++) {
+        held |= g->hold[i].page && g->hold[i].gfn == gfn;
+    }
+    return held;
+}
+
 static void touch(struct guest *g, gfn_t first, pages_t count)
 {
     must(g->exclusive, "pages change inside a section");
     must(count > 0, "no range is empty");
-    must(first < BACKABLE && count <= BACKABLE - first, "pages are where they can be");
-    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+    must(g->far || (first < BACKABLE && count <= BACKABLE - first), "pages are where they can be");
+    for (gfn_t gfn = first; gfn < end_of(first, count); gfn++) {
         g->section_pages += g->touched[gfn] != g->w->section;
         g->touched[gfn] = g->w->section;
     }
@@ -352,10 +428,11 @@ static void discard(void *world, gfn_t first, pages_t count)
     struct guest *g = world;
 
     touch(g, first, count);
-    for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        must(g->backed[gfn], "what is given back was there");
-        g->backed[gfn] = 0;
+    for (gfn_t gfn = first; gfn < end_of(first, count); gfn++) {
+        must(g->state[gfn] != NOTHING, "what is given back was there");
     }
+    set(g, first, count, NOTHING, 0);
+    move_holds(g, first, count, HCALL_NO_GFN);
 }
 
 static void back(void *world, gfn_t first, pages_t count)
@@ -364,18 +441,66 @@ static void back(void *world, gfn_t first, pages_t count)
 
     touch(g, first, count);
     must(backable(g, first, count), "only what is backable is backed");
-    memset(&g->backed[first], 1, count);
+    set(g, first, count, BACKED, 1);
+    move_holds(g, first, count, HCALL_NO_GFN);
 }
 
 static void move(void *world, gfn_t from, gfn_t to)
 {
     struct guest *g = world;
+    bool nonzero = from >= GFNS || g->nonzero[from];
 
     touch(g, from, 1);
     touch(g, to, 1);
-    must(from != to && g->backed[from], "a page that moves was there");
-    g->backed[from] = 0;
-    g->backed[to] = 1;
+    must(from != to && (from >= GFNS || g->state[from] == BACKED), "a page that moves was there");
+    set(g, to, 1, BACKED, nonzero);
+    set(g, from, 1, NOTHING, 0);
+    move_holds(g, to, 1, HCALL_NO_GFN);
+    move_holds(g, from, 1, to);
+}
+
+static bool is_zero(void *world, gfn_t first, pages_t count)
+{
+    const struct guest *g = world;
+    /* Of what the world does not follow, some are. */
+    uint8_t nonzero = first >= GFNS && first % 2;
+
+    must(g->exclusive, "pages are looked at inside a section");
+    must(count > 0, "there is something to look at");
+    for (gfn_t gfn = first; gfn < end_of(first, count); gfn++) {
+        must(g->state[gfn] == BACKED, "what is looked at is there");
+        nonzero |= g->nonzero[gfn];
+    }
+    return !nonzero;
+}
+
+static void mark_pod(void *world, gfn_t first, pages_t count)
+{
+    struct guest *g = world;
+
+    must(g->exclusive, "gfns are marked inside a section");
+    must(count > 0, "something is marked");
+    for (gfn_t gfn = first; gfn < end_of(first, count); gfn++) {
+        must(!g->nonzero[gfn] && !is_held(g, gfn), "what is taken back is zero and nobody's");
+        must(g->state[gfn] == BACKED || g->w->caller == &g->w->guest[CONTROL],
+             "who marks a hole is the control domain");
+    }
+    g->far |= first >= BACKABLE || count > BACKABLE - first;
+    g->w->marked += count < 0x1000 ? count : 0x1000;
+    set(g, first, count, MARKED, 0);
+}
+
+static void back_zeroed(void *world, gfn_t first, pages_t count)
+{
+    struct guest *g = world;
+
+    must(g->w->locked, "pages are given with the lock");
+    must(count == 1 || (count == 1 << POD_ORDER && first % count == 0),
+         "a page is given, or a superpage");
+    for (gfn_t gfn = first; gfn < end_of(first, count); gfn++) {
+        must(g->state[gfn] == MARKED, "who gets a page of zeroes was marked");
+    }
+    set(g, first, count, BACKED, 0);
 }
 
 static void special_moved(void *world, unsigned special)
@@ -409,9 +534,12 @@ static const struct hcall_ops guest_ops = {
     .preempt = preempt,
     .begin_exclusive = begin_exclusive,
     .end_exclusive = end_exclusive,
+    .is_zero = is_zero,
     .backable = backable,
     .discard = discard,
+    .mark_pod = mark_pod,
     .back = back,
+    .back_zeroed = back_zeroed,
     .move = move,
     .special_moved = special_moved,
     .crash = crash,
@@ -421,7 +549,7 @@ static const struct hcall_ops guest_ops = {
 
 /* Many bytes, after every step: they need no looking after. */
 __attribute__((no_sanitize("address", "undefined", "coverage"))) static bool
-all_are(const uint8_t *bytes, size_t n, bool value)
+all_are(const uint8_t *bytes, size_t n, uint8_t value)
 {
     uint8_t odd = 0;
 
@@ -429,6 +557,19 @@ all_are(const uint8_t *bytes, size_t n, bool value)
         odd |= bytes[i] ^ value;
     }
     return odd == 0;
+}
+
+static uint8_t state_for(enum hcall_p2m_type type)
+{
+    switch (type) {
+    case HCALL_P2M_RAM:
+    case HCALL_P2M_OWN_GRANT:
+        return BACKED;
+    case HCALL_P2M_POD:
+        return MARKED;
+    default:
+        return NOTHING;
+    }
 }
 
 /* The p2m and what the world has been told to do. */
@@ -444,12 +585,40 @@ static void check_gfns(const struct guest *g)
         must(hcall_domain_p2m(g->d, gfn, NULL) == type &&
                  hcall_domain_p2m(g->d, gfn + run - 1, NULL) == type,
              "both ways to ask what a gfn is agree");
-        must(all_are(&g->backed[gfn], run, type == HCALL_P2M_RAM || type == HCALL_P2M_OWN_GRANT),
-             "gfns that are a page of the domain's, and no others, are backed");
+        must(all_are(&g->state[gfn], run, state_for(type)),
+             "gfns that are a page of the domain's, and no others, are backed; the same of PoD");
     }
 }
 
-static void check_world(const struct world *w)
+/* Different pages that are held. */
+static unsigned held_pages(const struct guest *g)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MAX_HOLDS; i++) {
+        unsigned j = 0;
+
+        while (j < i && g->hold[j].page != g->hold[i].page) {
+            j++;
+        }
+        n += g->hold[i].page && j == i;
+    }
+    return n;
+}
+
+static void check_dying(struct guest *g)
+{
+    pages_t cache = hcall_domain_pod_cache(g->d);
+
+    must(!g->dying || cache <= g->dying_cache, "the cache of who is dying does not grow");
+    g->dying_cache = cache;
+    must(!g->dying || g->w->old || hcall_domain_outstanding_pages(g->d) == 0,
+         "who is dying claims nothing, after 4.17");
+    must(!g->torn_down || hcall_domain_tot_pages(g->d) <= held_pages(g),
+         "what is left of a dead domain is held");
+}
+
+static void check_world(struct world *w)
 {
     const struct hcall_domain *control = w->guest[CONTROL].d;
     const char *wrong = hcall_host_check(w->host);
@@ -460,17 +629,16 @@ static void check_world(const struct world *w)
     }
     must(!w->locked, "no lock stays held");
     for (unsigned i = HOSTILE; i < GUESTS; i++) {
-        const struct guest *g = &w->guest[i];
+        struct guest *g = &w->guest[i];
 
         check_gfns(g);
+        check_dying(g);
         for (unsigned j = 0; j < g->nr_special; j++) {
             must(g->special[j] == hcall_domain_special(g->d, j),
                  "the world knows where the hypervisor's pages are");
         }
         must(g->crash_asked || hcall_domain_crashed(g->d) == (g->crashes > 0),
              "the world hears of every crash");
-        must(!g->dying || w->old || hcall_domain_outstanding_pages(g->d) == 0,
-             "who is dying claims nothing, after 4.17");
     }
     must(hcall_domain_tot_pages(control) == 0, "the control domain owns nothing");
     must(hcall_domain_p2m_bytes(control) < 2 * HCALL_PAGE_SIZE, "it has no p2m");
@@ -478,13 +646,22 @@ static void check_world(const struct world *w)
 
 /* --- The toolstack ---------------------------------------------------------------------------- */
 
-/* A domain that owns nothing; the world is not asked. */
-static void forget(struct guest *g)
+static void forget_gfns(struct guest *g)
 {
-    memset(g->backed, 0, sizeof(g->backed));
+    set(g, 0, GFNS, NOTHING, 0);
+    move_holds(g, 0, UINT64_MAX, HCALL_NO_GFN);
     for (unsigned i = 0; i < g->nr_special; i++) {
         g->special[i] = HCALL_NO_GFN;
     }
+}
+
+/* A domain that owns nothing; the world is not asked. */
+static void forget(struct guest *g)
+{
+    forget_gfns(g);
+    memset(g->hold, 0, sizeof(g->hold));
+    g->far = false;
+    g->torn_down = false;
     g->crashes = 0;
     g->crash_asked = false;
     g->dying = false;
@@ -505,7 +682,7 @@ static void build_ram(struct guest *g, gfn_t first, pages_t count)
     must(hcall_domain_tot_pages(g->d) == before + (rc == 0 ? count : 0), "all is built or nothing");
     if (rc == 0 && count > 0) {
         must(first < P2M_END, "what is built has gfns");
-        memset(&g->backed[first], 1, count);
+        set(g, first, count, BACKED, 0);
     }
 }
 
@@ -522,6 +699,9 @@ static void map(struct guest *g, struct input *in)
     rc = hcall_domain_map(g->d, first, count, type);
     must(rc == 0 || rc == -ENOMEM || rc == -EINVAL || rc == -EBUSY, "mapping has a result");
     must(rc < 0 || (type >= HCALL_P2M_GRANT && type < HCALL_P2M_TYPES), "not every type is mapped");
+    if (rc == 0) {
+        set(g, first, count, NOTHING, 0);
+    }
 }
 
 static void set_memory_map(struct guest *g, struct input *in)
@@ -554,6 +734,15 @@ static void change_own_grant(struct guest *g, struct input *in)
     end_exclusive(g);
 }
 
+static void set_dying(struct guest *g)
+{
+    hcall_domain_set_dying(g->d);
+    if (!g->dying) {
+        g->dying_cache = hcall_domain_pod_cache(g->d);
+    }
+    g->dying = true;
+}
+
 static void toolstack_step(struct world *w)
 {
     struct guest *g = take_guest(w);
@@ -572,8 +761,7 @@ static void toolstack_step(struct world *w)
                                                            : take_number(in, 8));
         break;
     case 4:
-        hcall_domain_set_dying(g->d);
-        g->dying = true;
+        set_dying(g);
         break;
     case 5:
         g->io = take_byte(in) & 1;
@@ -607,7 +795,7 @@ static void toolstack_step(struct world *w)
 
 /* What nobody but the domain itself and the control domain may change. */
 struct state {
-    pages_t tot_pages, max_pages, claim;
+    pages_t tot_pages, max_pages, claim, cache, entries;
     size_t p2m_bytes;
     unsigned sections;
     bool crashed;
@@ -619,23 +807,39 @@ static struct state state_of(const struct guest *g)
         .tot_pages = hcall_domain_tot_pages(g->d),
         .max_pages = hcall_domain_max_pages(g->d),
         .claim = hcall_domain_outstanding_pages(g->d),
+        .cache = hcall_domain_pod_cache(g->d),
+        .entries = hcall_domain_pod_entries(g->d),
         .p2m_bytes = hcall_domain_p2m_bytes(g->d),
         .sections = g->sections,
         .crashed = hcall_domain_crashed(g->d),
     };
 }
 
-static void check_change(const struct world *w, const struct guest *g, const struct state *before)
+/* Pages that the cache would need to populate all that is marked. */
+static pages_t missing(const struct state *s)
+{
+    return s->entries > s->cache ? s->entries - s->cache : 0;
+}
+
+static void check_change(const struct world *w, const struct guest *g, unsigned op,
+                         const struct state *before)
 {
     struct state after = state_of(g);
 
     must(after.max_pages == before->max_pages, "no call changes max_pages");
     must(after.tot_pages <= before->tot_pages || (after.tot_pages <= after.max_pages && !g->dying),
          "who lives gets pages up to max_pages");
+    must(op != OP_DECREASE || after.tot_pages <= before->tot_pages,
+         "who decreases gets no pages by it");
+    must(op != OP_DECREASE || after.entries >= before->entries || after.cache <= after.entries,
+         "a cache is no larger than what a decrease leaves to populate");
+    must(missing(&after) <= missing(before) || w->caller == &w->guest[CONTROL],
+         "a guest does not get more gfns to populate");
     if (w->caller == g || w->caller == &w->guest[CONTROL]) {
         return;
     }
     must(after.tot_pages == before->tot_pages && after.claim == before->claim &&
+             after.cache == before->cache && after.entries == before->entries &&
              after.p2m_bytes == before->p2m_bytes && after.sections == before->sections &&
              after.crashed == before->crashed,
          "a domain changes no other");
@@ -667,7 +871,7 @@ static void check_result(bool compat, unsigned op, long rc)
 }
 
 /* One call, made again until it has an end. */
-static void call(struct world *w, struct guest *g, bool compat, uint64_t cmd, uint64_t arg)
+static long call(struct world *w, struct guest *g, bool compat, uint64_t cmd, uint64_t arg)
 {
     const struct hcall_caller who = {.domain = g->d, .vcpu = 3, .compat = compat};
     struct guest *outer = w->caller;
@@ -694,15 +898,18 @@ static void call(struct world *w, struct guest *g, bool compat, uint64_t cmd, ui
         }
         was = compat ? (uint32_t)was : was;
         must(w->preempted, "only who is to let an interrupt in does");
-        must(cmd > was && (cmd - was) % 64 == 0, "a call that was interrupted has got on");
+        /* How far a PoD target has got is in the cache. */
+        must((op == OP_SET_POD_TARGET && cmd == was) || (cmd > was && (cmd - was) % 64 == 0),
+             "a call that was interrupted has got on");
         must(!compat || cmd <= UINT32_MAX, "a 32-bit caller can hold its call");
     } while (++rounds < MAX_ROUNDS);
     must(rc != -ERESTART, "every call has an end");
     check_result(compat, op, rc);
     for (unsigned i = 0; i < GUESTS && !w->meddled && !w->meddling; i++) {
-        check_change(w, &w->guest[i], &before[i]);
+        check_change(w, &w->guest[i], op, &before[i]);
     }
     w->caller = outer;
+    return rc;
 }
 
 /* A guest, mostly, else the control domain; 64 bits, or 32. */
@@ -745,6 +952,7 @@ static void meddle(struct world *w)
 {
     struct guest *caller = w->caller;
     bool raw = w->raw, preempted = w->preempted, reads_again = w->reads_again;
+    unsigned who;
 
     if (!w->meddles || w->meddling || w->in.left < 8 || take_below(&w->in, 8) != 0) {
         return;
@@ -752,7 +960,10 @@ static void meddle(struct world *w)
     w->meddling = true;
     w->meddled = true;
     w->caller = NULL;
-    if (take_byte(&w->in) & 1) {
+    who = take_byte(&w->in);
+    if (who >= 0xc0) {
+        pod_step(w);
+    } else if (who & 1) {
         toolstack_step(w);
     } else {
         raw_step(w);
@@ -848,8 +1059,8 @@ static uint64_t take_list(struct input *in, uint64_t place, unsigned size)
 }
 
 /*
- * Gfns one by one, or in a row that goes up or down: an extent after the other, or so that
- * they overlap.
+ * Gfns one by one, or in a row that goes up or down: an extent after the other, or every
+ * second one, or so that they overlap.
  */
 static void put_list(struct world *w, bool compat, uint64_t list, uint64_t nr, unsigned order)
 {
@@ -857,6 +1068,8 @@ static void put_list(struct world *w, bool compat, uint64_t list, uint64_t nr, u
     unsigned how = take_byte(in);
     gfn_t gfn = take_gfn(in);
     uint64_t step = how & 4 || order > HCALL_MAX_ORDER ? 1 : (uint64_t)1 << order;
+
+    step <<= how & 8 ? 1 : 0;
 
     if (list < MEM || list > MEM_END) {
         return;
@@ -1118,6 +1331,305 @@ static void built_step(struct world *w)
     call(w, g, compat, op | start_extent << 6, arg);
 }
 
+/* --- Populate-on-demand -------------------------------------------------------------------------
+ */
+
+/* A number of the argument, as the call has left it there. */
+static uint64_t told(const struct world *w, unsigned offset)
+{
+    uint64_t value;
+
+    memcpy(&value, &w->mem[ARG - MEM + offset], sizeof(value));
+    return value;
+}
+
+static void set_target(struct world *w, struct guest *g, bool by_hand, bool compat, uint64_t target)
+{
+    const struct state before = state_of(g);
+    struct state after;
+    long rc;
+
+    if (by_hand) {
+        lock(w);
+        rc = hcall_domain_set_pod_target(g->d, target);
+        unlock(w);
+    } else {
+        begin(w, ARG);
+        put(w, 8, target);
+        w->at += 24;
+        put(w, 2, hcall_domain_id(g->d));
+        rc = call(w, &w->guest[CONTROL], compat, OP_SET_POD_TARGET, ARG);
+    }
+    if (rc != 0 || w->meddled) {
+        return;
+    }
+    after = state_of(g);
+    must(by_hand || (told(w, 8) == after.tot_pages && told(w, 16) == after.cache &&
+                     told(w, 24) == after.entries),
+         "the control domain is told the numbers there are");
+    must(after.entries == before.entries, "a target marks nothing");
+    if (g->dying || before.entries == 0 || target < before.tot_pages) {
+        must(after.tot_pages == before.tot_pages || before.entries == 0, "some targets are none");
+        return;
+    }
+    must(after.tot_pages == target || after.cache == after.entries, "a target is reached");
+    must(before.tot_pages == before.cache || after.cache <= after.entries,
+         "no target makes a cache larger than what can be asked of it");
+}
+
+/* What the domain builder does to a guest that is to have less than it sees. */
+static void build_pod(struct world *w, struct guest *g, gfn_t first, pages_t count)
+{
+    const struct state before = state_of(g);
+    int rc;
+
+    begin_exclusive(g);
+    w->caller = &w->guest[CONTROL];
+    rc = hcall_domain_build_pod(g->d, first, count);
+    w->caller = NULL;
+    hcall_domain_end_exclusive(g->d);
+    must(rc == 0 || rc == -EINVAL || rc == -EBUSY || rc == -ENOMEM, "building has a result");
+    must(hcall_domain_pod_entries(g->d) == before.entries + (rc == 0 ? count : 0) &&
+             hcall_domain_tot_pages(g->d) == before.tot_pages,
+         "all is marked or nothing");
+}
+
+/* What the control domain wants of a guest, said as it should be. */
+static void control_step(struct world *w, struct guest *g)
+{
+    struct input *in = &w->in;
+    const unsigned what = take_byte(in);
+    const bool compat = what & 2, by_hand = what & 0x80;
+    const uint64_t nr = what & 4 ? take_number(in, 2) % MAX_LIST : 1;
+    const unsigned order = what & 8 ? POD_ORDER : what & 0x10 ? take_below(in, 19) : 0;
+    gfn_t gfn;
+
+    memset(w->mem, 0, sizeof(w->mem));
+    w->raw = false;
+    w->hostile = false;
+    w->overlaps = false;
+    if (what & 1) {
+        set_target(w, g, by_hand, compat,
+                   hcall_domain_tot_pages(g->d) + take_number(in, 2) % 0x1000 - (what >> 6 & 1));
+        return;
+    }
+    if (by_hand) {
+        build_pod(w, g, take_gfn(in), nr << order);
+        return;
+    }
+    begin(w, ARG);
+    put_long(w, compat, LIST);
+    put_long(w, compat, nr);
+    put(w, 4, order);
+    put(w, 4, what & 0x40 ? 0 : 1 << 16);
+    put(w, 2, hcall_domain_id(g->d));
+    begin(w, LIST);
+    gfn = take_gfn(in);
+    for (uint64_t i = 0; i < nr; i++) {
+        put_long(w, compat, gfn);
+        gfn += (what & 0x20 ? (gfn_t)2 : 1) << order;
+    }
+    call(w, &w->guest[CONTROL], compat, OP_POPULATE, ARG);
+}
+
+/* How a gfn is touched; alone: without a section, where none is needed. */
+enum touching { IN_SECTION, ALONE, CACHED };
+
+static int touch_gfn(struct guest *g, struct guest *culprit, gfn_t gfn, enum touching how)
+{
+    const struct hcall_caller who = {.domain = culprit->d, .vcpu = 2};
+    int rc;
+
+    if (how == CACHED || (how == ALONE && !hcall_domain_touch_reclaims(g->d))) {
+        lock(g->w);
+        rc = how == CACHED ? hcall_domain_touch_cached(g->d, &who, gfn)
+                           : hcall_domain_touch(g->d, &who, gfn);
+        unlock(g->w);
+    } else {
+        begin_exclusive(g);
+        rc = hcall_domain_touch(g->d, &who, gfn);
+        hcall_domain_end_exclusive(g->d);
+    }
+    return rc;
+}
+
+static void check_touch(struct guest *g, const struct state *before, enum hcall_p2m_type was,
+                        gfn_t gfn, enum touching how, int rc)
+{
+    const struct state after = state_of(g);
+    const enum hcall_p2m_type now = hcall_domain_p2m(g->d, gfn, NULL);
+
+    must(after.tot_pages == before->tot_pages && after.claim == before->claim,
+         "a touch changes nothing that is counted");
+    must(after.entries - after.cache == before->entries - before->cache,
+         "what is populated comes from the cache, and what is taken back goes there");
+    if (was != HCALL_P2M_POD) {
+        must(rc == 0 && now == was && after.cache == before->cache, "only PoD is touched");
+        return;
+    }
+    must(rc == 0 ? now == HCALL_P2M_RAM : now == HCALL_P2M_POD, "a touch populates, or does not");
+    must(rc == (g->dying ? -EINVAL : 0) || (rc == -EAGAIN && how == CACHED && after.cache == 0) ||
+             (rc == -ENOMEM && how != CACHED && after.cache == 0 && after.crashed),
+         "a touch of a domain that lives fails for want of pages");
+    must(how != CACHED || after.cache <= before->cache, "who cannot stop vCPUs takes nothing");
+}
+
+/* A row of gfns is read; or written, something or zeroes. */
+static void access_step(struct world *w, struct guest *g)
+{
+    struct input *in = &w->in;
+    const unsigned how = take_byte(in);
+    const gfn_t first = take_gfn(in), stride = how & 4 ? 1 + take_byte(in) : 1;
+    const unsigned nr = how & 8 ? (unsigned)take_number(in, 2) % GFNS : 1;
+    struct guest *culprit = how & 0x10 ? &w->guest[CONTROL] : g;
+    const enum touching touching = how & 0x40 ? CACHED : how & 0x20 ? ALONE : IN_SECTION;
+
+    for (unsigned i = 0; i < nr; i++) {
+        const gfn_t gfn = first + i * stride;
+        const struct state before = state_of(g);
+        enum hcall_p2m_type was = hcall_domain_p2m(g->d, gfn, NULL);
+
+        if (nr > 64 && gfn >= GFNS) {
+            break;
+        }
+        check_touch(g, &before, was, gfn, touching, touch_gfn(g, culprit, gfn, touching));
+        if (gfn < GFNS && g->state[gfn] == BACKED && how & 3) {
+            g->nonzero[gfn] = how & 1;
+        }
+    }
+}
+
+/* What is there becomes zero, and nothing else happens. */
+static void zero_step(struct world *w, struct guest *g)
+{
+    gfn_t first = take_gfn(&w->in) % GFNS;
+    pages_t count = take_number(&w->in, 2) % GFNS;
+
+    memset(&g->nonzero[first], 0, end_of(first, count) - first);
+}
+
+/* A backend maps a page; the same one if it has it already, wherever it was then. */
+static void get_step(struct world *w, struct guest *g)
+{
+    const gfn_t gfn = take_gfn(&w->in);
+    const bool ram = hcall_domain_p2m(g->d, gfn, NULL) == HCALL_P2M_RAM;
+    struct hcall_page *page, *same = NULL;
+    unsigned i = 0;
+
+    while (i < MAX_HOLDS && g->hold[i].page) {
+        i++;
+    }
+    if (i == MAX_HOLDS) {
+        return;
+    }
+    for (unsigned j = 0; j < i; j++) {
+        same = g->hold[j].gfn == gfn ? g->hold[j].page : same;
+    }
+    lock(w);
+    page = hcall_domain_get_page(g->d, gfn);
+    unlock(w);
+    must((page != NULL) == ram, "what is RAM can be held");
+    for (unsigned j = 0; j < i && page; j++) {
+        must((g->hold[j].page == page) == (g->hold[j].page == same), "a page is one page");
+    }
+    g->hold[i] = (struct hold){page, page ? gfn : HCALL_NO_GFN};
+}
+
+static void put_step(struct world *w, struct guest *g)
+{
+    unsigned i = take_below(&w->in, MAX_HOLDS), last = MAX_HOLDS - 1;
+
+    if (!g->hold[i].page) {
+        return;
+    }
+    lock(w);
+    hcall_domain_put_page(g->d, g->hold[i].page);
+    unlock(w);
+    while (!g->hold[last].page) {
+        last--;
+    }
+    g->hold[i] = g->hold[last];
+    g->hold[last] = (struct hold){0};
+}
+
+/* The p2m goes first. */
+static bool teardown(struct guest *g)
+{
+    const pages_t before = hcall_domain_tot_pages(g->d);
+    bool done;
+
+    must(g->dying, "who is torn down is dying");
+    begin_exclusive(g);
+    done = hcall_domain_teardown(g->d);
+    must(before >= hcall_domain_tot_pages(g->d) &&
+             before - hcall_domain_tot_pages(g->d) <= HCALL_PAGES_PER_SECTION,
+         "a step of a teardown gives so many pages back");
+    forget_gfns(g);
+    hcall_domain_end_exclusive(g->d);
+    g->torn_down |= done;
+    must(!done || hcall_domain_pod_cache(g->d) == 0, "a dead domain has no cache");
+    return done;
+}
+
+static void teardown_step(struct world *w, struct guest *g)
+{
+    unsigned how = take_byte(&w->in), steps = how & 0x10 ? MAX_ROUNDS : how % 16;
+
+    if (!g->dying && how & 0x80) {
+        lock(w);
+        set_dying(g);
+        unlock(w);
+    }
+    while (g->dying && steps > 0 && !teardown(g)) {
+        steps--;
+        must(steps > 0 || !(how & 0x10), "every teardown has an end");
+    }
+}
+
+static void dump_step(struct world *w, struct guest *g)
+{
+    lock(w);
+    w->dumped = g->d;
+    hcall_domain_dump(g->d);
+    w->dumped = NULL;
+    unlock(w);
+}
+
+static void pod_step(struct world *w)
+{
+    unsigned what = take_byte(&w->in);
+    struct guest *g = &w->guest[what & 0x80 ? BYSTANDER : HOSTILE];
+
+    switch (what % 16) {
+    case 0:
+        zero_step(w, g);
+        break;
+    case 1:
+        get_step(w, g);
+        break;
+    case 2:
+        put_step(w, g);
+        break;
+    case 3:
+        teardown_step(w, g);
+        break;
+    case 4:
+        dump_step(w, g);
+        break;
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+        /* There is but one memory to build in. */
+        if (!w->meddling) {
+            control_step(w, g);
+        }
+        break;
+    default:
+        access_step(w, g);
+    }
+}
+
 /* --- A run ---------------------------------------------------------------------------------- */
 
 static void add_guest(struct world *w, unsigned i, uint16_t domid, pages_t max_pages)
@@ -1172,8 +1684,15 @@ static void open_world(struct world *w)
 
 static void step(struct world *w)
 {
+    unsigned what = take_byte(&w->in);
+
     w->meddled = false;
-    switch (take_below(&w->in, 8)) {
+    if (what >= 0x80) {
+        pod_step(w);
+        check_world(w);
+        return;
+    }
+    switch (what % 8) {
     case 0:
         toolstack_step(w);
         break;
@@ -1188,6 +1707,26 @@ static void step(struct world *w)
     check_world(w);
 }
 
+/* The guest's end: what is held is put at last, and then it has nothing. */
+static void end(struct world *w)
+{
+    struct guest *g = &w->guest[HOSTILE];
+    unsigned steps = MAX_ROUNDS;
+
+    set_dying(g);
+    while (!teardown(g)) {
+        must(--steps > 0, "every teardown has an end");
+    }
+    check_world(w);
+    for (unsigned i = 0; i < MAX_HOLDS; i++) {
+        if (g->hold[i].page) {
+            hcall_domain_put_page(g->d, g->hold[i].page);
+            g->hold[i] = (struct hold){0};
+        }
+        check_world(w);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world world;
@@ -1199,6 +1738,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < MAX_STEPS && w->in.left > 0; i++) {
         step(w);
     }
+    end(w);
     for (unsigned i = 0; i < GUESTS; i++) {
         hcall_domain_free(w->guest[i].d);
     }

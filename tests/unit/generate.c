@@ -4,13 +4,11 @@
  */
 #include <string.h>
 
-#include "generate.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "generate_parts.h"
 
 static uint64_t random_state;
 
-static uint64_t random_below(uint64_t n)
+uint64_t random_below(uint64_t n)
 {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
@@ -18,12 +16,10 @@ static uint64_t random_below(uint64_t n)
     return (random_state >> 11) % n;
 }
 
-static bool one_in(unsigned n)
+bool one_in(unsigned n)
 {
     return random_below(n) == 0;
 }
-
-#define PICK(array) ((array)[random_below(ARRAY_SIZE(array))])
 
 void generate_seed(uint64_t seed)
 {
@@ -39,8 +35,9 @@ void generate_opening(struct opening *opening)
     static const uint32_t versions[] = {0, 0, 0x40002, 0x40003, 0x40011, 0x40011, 0x40012};
 
     opening->version = PICK(versions);
-    opening->pool = one_in(3) ? 1 + random_below(3 * WORLD_GFNS) : 0;
-    opening->max_pages = one_in(8) ? UINT64_MAX : random_below(3 * WORLD_GFNS);
+    opening->pool = one_in(3) ? 1 + random_below(3 * MODEL_NEAR) : 0;
+    opening->max_pages = one_in(8) ? UINT64_MAX : random_below(3 * MODEL_NEAR);
+    generate_pod_opening(opening);
 }
 
 /* --- Gfns ------------------------------------------------------------------------------- */
@@ -55,10 +52,10 @@ static gfn_t near_gfn(void)
 
 static gfn_t weird_gfn(void)
 {
-    static const gfn_t weird[] = {WORLD_GFNS, MODEL_END,  MODEL_END + 0x20, MODEL_END - 3,
+    static const gfn_t weird[] = {MODEL_NEAR, MODEL_END,  MODEL_END + 0x20, MODEL_END - 3,
                                   1ull << 40, 1ull << 63, UINT64_MAX,       UINT64_MAX - 3};
 
-    return one_in(3) ? model_gfn_of(WORLD_GFNS + (unsigned)random_below(MODEL_FAR)) : PICK(weird);
+    return one_in(3) ? model_gfn_of(MODEL_NEAR + (unsigned)random_below(MODEL_FAR)) : PICK(weird);
 }
 
 static gfn_t any_gfn(void)
@@ -67,7 +64,7 @@ static gfn_t any_gfn(void)
         return weird_gfn();
     }
     if (one_in(20)) {
-        return random_below(WORLD_GFNS);
+        return random_below(MODEL_NEAR);
     }
     return one_in(2) ? near_gfn() : random_below(WORLD_BACKABLE);
 }
@@ -362,7 +359,7 @@ static void claim_step(const struct model *m, struct step *s)
     s->op = OP_CLAIM;
     s->control = !one_in(8);
     s->compat = one_in(20);
-    s->in.nr = one_in(3) ? 0 : m->tot_pages + random_below(one_in(2) ? 20 : 2 * WORLD_GFNS);
+    s->in.nr = one_in(3) ? 0 : m->tot_pages + random_below(one_in(2) ? 20 : 2 * MODEL_NEAR);
     s->in.list = one_in(30) ? LIST : 0;
     s->in.order = one_in(30);
     s->in.flags = one_in(30) ? 1u << 20 : 0;
@@ -386,7 +383,7 @@ static void range_of_holes(const struct model *m, struct step *s)
     s->count = one_in(3) ? 1 + random_below(600) : 1 + random_below(4);
     if (s->gpfn >= MODEL_END - 3) {
         s->count += 4;
-    } else if (s->gpfn >= WORLD_GFNS) {
+    } else if (s->gpfn >= MODEL_NEAR) {
         s->count = 1;
     }
 }
@@ -414,7 +411,7 @@ static void map_step(const struct model *m, struct step *s)
     if (one_in(20)) {
         s->type = (enum hcall_p2m_type)random_below(HCALL_P2M_TYPES + 1);
     }
-    if (s->gpfn < WORLD_GFNS && s->gpfn + s->count > WORLD_GFNS) {
+    if (s->gpfn < MODEL_NEAR && s->gpfn + s->count > MODEL_NEAR) {
         s->count = 1;
     }
     if (s->gpfn < MODEL_END - 3 && !model_at(m, s->gpfn)) {
@@ -441,7 +438,7 @@ static void limits_step(const struct model *m, struct step *s)
     static const uint64_t weird[] = {UINT64_MAX, UINT32_MAX, 1ull << 32, 0};
 
     s->op = TOOL_SET_MAX_PAGES;
-    s->count = m->tot_pages + random_below(one_in(2) ? 40 : WORLD_GFNS);
+    s->count = m->tot_pages + random_below(one_in(2) ? 40 : MODEL_NEAR);
     if (one_in(4)) {
         s->count = one_in(3) ? PICK(weird) : random_below(2 * WORLD_BACKABLE);
     }
@@ -549,6 +546,9 @@ static unsigned short_bytes(const struct step *s)
 void generate_step(const struct model *m, struct step *s)
 {
     memset(s, 0, offsetof(struct step, list));
+    if (generate_pod_step(m, s)) {
+        return;
+    }
     if (one_in(8)) {
         tool_step(m, s);
         return;

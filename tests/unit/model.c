@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The naive implementation of model.h.
+ * The model's operations, see model.h.
  */
 #include <errno.h>
-#include <string.h>
+#include <inttypes.h>
 
-#include "model.h"
-
-static const gfn_t far_gfn[MODEL_FAR] = {WORLD_SHARED_INFO, WORLD_APIC, UINT32_MAX, MODEL_END - 1};
+#include "model_parts.h"
 
 enum who { NOBODY, CONTROL, GUEST };
 
@@ -18,132 +16,37 @@ void model_open(struct model *m, pages_t max_pages, pages_t pool, uint32_t versi
         .very_old = version != 0 && version <= 0x40002,
         .max_pages = max_pages < UINT32_MAX ? max_pages : UINT32_MAX,
         .free_pages = pool ? pool : WORLD_POOL,
+        .source = HCALL_NO_GFN,
     };
-    for (unsigned i = 0; i < MODEL_SPECIALS; i++) {
-        m->special[i] = HCALL_NO_GFN;
+    model_clear(m);
+    model_pod_clear(m);
+}
+
+static bool may_allocate(struct model *m, const struct step *s, pages_t count)
+{
+    unsigned caller = s->control ? 0 : STEP_GUEST;
+
+    if (!model_pool_has(m, count) || m->dying) {
+        return false;
     }
-}
-
-gfn_t model_gfn_of(unsigned i)
-{
-    return i < WORLD_GFNS ? i : far_gfn[i - WORLD_GFNS];
-}
-
-static struct model_gfn *at(struct model *m, gfn_t gfn)
-{
-    if (gfn < WORLD_GFNS) {
-        return &m->gfn[gfn];
-    }
-    for (unsigned i = 0; i < MODEL_FAR; i++) {
-        if (far_gfn[i] == gfn) {
-            return &m->gfn[WORLD_GFNS + i];
-        }
-    }
-    return NULL;
-}
-
-bool model_backable(gfn_t first, pages_t count)
-{
-    return (first < WORLD_BACKABLE && count <= WORLD_BACKABLE - first) ||
-           (count == 1 && (first == WORLD_SHARED_INFO || first == WORLD_APIC));
-}
-
-const struct model_gfn *model_at(const struct model *m, gfn_t gfn)
-{
-    return at((struct model *)m, gfn);
-}
-
-static enum hcall_p2m_type type_at(const struct model *m, gfn_t gfn)
-{
-    const struct model_gfn *g = model_at(m, gfn);
-
-    return g ? g->type : HCALL_P2M_HOLE;
-}
-
-/* A dying domain gets no memory for its p2m: a gfn in a larger leaf cannot change. */
-static bool stuck(const struct model *m, gfn_t gfn)
-{
-    const struct model_gfn *g = model_at(m, gfn);
-
-    return m->dying && g && g->stuck;
-}
-
-/* --- Pages ------------------------------------------------------------------------------ */
-
-static void take(struct model *m, pages_t count)
-{
-    pages_t claimed = count < m->claim ? count : m->claim;
-
-    m->tot_pages += count;
-    m->free_pages -= count;
-    m->claim -= claimed;
-    m->claims -= claimed;
-}
-
-static void give(struct model *m, pages_t count)
-{
-    m->tot_pages -= count;
-    m->free_pages += count;
-    if (m->old && m->claim > 0) {
-        m->claim += count;
-        m->claims += count;
-    }
-}
-
-static bool pool_has(const struct model *m, pages_t count)
-{
-    return count <= m->claim || count + m->claims <= m->free_pages;
-}
-
-static bool may_allocate(struct model *m, pages_t count)
-{
-    if (!pool_has(m, count) || m->dying) {
+    if (m->tot_pages > m->max_pages) {
+        model_log(m, "d%uv3 Inconsistent allocation for d5: %" PRIu64 " > %" PRIu64, caller,
+                  m->tot_pages, m->max_pages);
         return false;
     }
     if (m->tot_pages + count > m->max_pages) {
-        m->logs++;
+        model_log(m, "d%uv3 Over-allocation for d5: %" PRIu64 " > %" PRIu64, caller,
+                  m->tot_pages + count, m->max_pages);
         return false;
     }
     return true;
 }
 
-/* --- Gfns ------------------------------------------------------------------------------- */
-
-static void set_type(struct model *m, gfn_t gfn, enum hcall_p2m_type type)
-{
-    struct model_gfn *g = at(m, gfn);
-
-    if (g->type == HCALL_P2M_SPECIAL) {
-        m->special[g->special] = HCALL_NO_GFN;
-    }
-    g->type = type;
-    if (type != HCALL_P2M_HOLE && gfn > m->max_gfn) {
-        m->max_gfn = gfn;
-    }
-}
-
-static void set_ram(struct model *m, gfn_t gfn, unsigned stamp)
-{
-    set_type(m, gfn, HCALL_P2M_RAM);
-    at(m, gfn)->stamp = stamp;
-}
-
 static void set_special(struct model *m, gfn_t gfn, unsigned special)
 {
-    set_type(m, gfn, HCALL_P2M_SPECIAL);
-    at(m, gfn)->special = special;
+    model_set(m, gfn, 1, HCALL_P2M_SPECIAL);
+    model_find(m, gfn)->special = special;
     m->special[special] = gfn;
-}
-
-static void crash(struct model *m)
-{
-    /* That it is not permitted and where it crashes; and that it crashes, once. */
-    m->logs += 2;
-    if (!m->crashed) {
-        m->crashed = true;
-        m->crashes++;
-        m->logs++;
-    }
 }
 
 /* --- Who calls and who is meant ----------------------------------------------------------- */
@@ -196,11 +99,11 @@ static bool node_flags_valid(const struct step *s, uint32_t flags)
 
 static bool decrease_gfn(struct model *m, gfn_t gfn)
 {
-    struct model_gfn *g = at(m, gfn);
+    struct model_gfn *g = model_find(m, gfn);
 
-    switch (g && !stuck(m, gfn) ? g->type : HCALL_P2M_HOLE) {
+    switch (g && !model_stuck(m, gfn) ? g->type : HCALL_P2M_HOLE) {
     case HCALL_P2M_RAM:
-        give(m, 1);
+        model_free_page(m, gfn);
         break;
     case HCALL_P2M_SPECIAL:
         if (m->released[g->special]) {
@@ -213,14 +116,22 @@ static bool decrease_gfn(struct model *m, gfn_t gfn)
     default:
         return false;
     }
-    set_type(m, gfn, HCALL_P2M_HOLE);
+    model_set(m, gfn, 1, HCALL_P2M_HOLE);
     return true;
 }
 
+/*
+ * What populate-on-demand has made holes of is done, and each such hole stands for one that is
+ * found, or for a gfn that is not looked at.
+ */
 static bool decrease_extent(struct model *m, const struct step *s, gfn_t base)
 {
-    for (gfn_t i = 0; i < 1ull << s->in.order; i++) {
-        if (!decrease_gfn(m, base + i)) {
+    pages_t pod_done = model_pod_decrease(m, base, s->in.order);
+
+    for (pages_t i = 0; i + pod_done < 1ull << s->in.order; i++) {
+        if (model_type(m, base + i) == HCALL_P2M_HOLE && pod_done > 0) {
+            pod_done--;
+        } else if (!decrease_gfn(m, base + i)) {
             return false;
         }
     }
@@ -229,7 +140,7 @@ static bool decrease_extent(struct model *m, const struct step *s, gfn_t base)
 
 static bool forbids_ram(const struct model *m, gfn_t gfn)
 {
-    switch (type_at(m, gfn)) {
+    switch (model_type(m, gfn)) {
     case HCALL_P2M_OWN_GRANT:
     case HCALL_P2M_GRANT:
     case HCALL_P2M_FOREIGN:
@@ -242,44 +153,68 @@ static bool forbids_ram(const struct model *m, gfn_t gfn)
 
 static bool any_forbids_ram(const struct model *m, gfn_t base, pages_t count)
 {
-    for (unsigned i = 0; i < MODEL_FAR; i++) {
-        if (far_gfn[i] - base < count && forbids_ram(m, far_gfn[i])) {
+    for (gfn_t gfn = base; gfn < MODEL_NEAR && gfn - base < count; gfn++) {
+        if (forbids_ram(m, gfn)) {
             return true;
         }
     }
-    for (gfn_t gfn = base; gfn < WORLD_GFNS && gfn - base < count; gfn++) {
-        if (forbids_ram(m, gfn)) {
+    for (unsigned i = MODEL_NEAR; i < MODEL_GFNS; i++) {
+        if (model_gfn_of(i) - base < count && forbids_ram(m, model_gfn_of(i))) {
             return true;
         }
     }
     return false;
 }
 
+/* What is allocated stays the domain's whatever comes. */
+static bool leak(struct model *m, pages_t count)
+{
+    model_take(m, count);
+    m->orphans += count;
+    return false;
+}
+
+/* A superpage's frames follow each other; only where they are aligned do they get its leaf. */
+static void put_ram(struct model *m, gfn_t base, pages_t count)
+{
+    uint64_t frame = count >= SUPERPAGE ? model_frames(m, count) : 0;
+
+    m->orphans += model_count(m, base, count, HCALL_P2M_RAM);
+    if (base % SUPERPAGE == 0) {
+        model_set(m, base, count, HCALL_P2M_RAM);
+    } else {
+        model_set_singly(m, base, count, HCALL_P2M_RAM);
+    }
+    for (gfn_t i = 0; i < count; i++) {
+        model_new_page(m, base + i, frame ? frame + i : model_frame(m), true);
+    }
+}
+
 static bool populate_extent(struct model *m, const struct step *s, gfn_t base)
 {
     pages_t count = 1ull << s->in.order;
 
-    if ((s->in.flags & FLAG_POD) || !may_allocate(m, count)) {
+    if (s->in.flags & FLAG_POD) {
+        return s->control && model_mark(m, s, base, s->in.order);
+    }
+    if (!may_allocate(m, s, count)) {
         return false;
     }
-    /* What is allocated by now stays the domain's whatever comes. */
     if (base >= MODEL_END || base + count > MODEL_END) {
-        take(m, count);
-        return false;
+        return leak(m, count);
     }
     if (any_forbids_ram(m, base, count)) {
-        take(m, count);
-        crash(m);
-        return false;
+        /* That it is not permitted. */
+        model_log(m, "%s", "");
+        model_crash(m, s);
+        return leak(m, count);
     }
     /* The library's own limit. */
     if (!model_backable(base, count)) {
         return false;
     }
-    take(m, count);
-    for (gfn_t i = 0; i < count; i++) {
-        set_ram(m, base + i, m->now);
-    }
+    model_take(m, count);
+    put_ram(m, base, count);
     return true;
 }
 
@@ -287,10 +222,10 @@ static bool increase_extent(struct model *m, const struct step *s)
 {
     pages_t count = 1ull << s->in.order;
 
-    if (!may_allocate(m, count)) {
+    if (!may_allocate(m, s, count)) {
         return false;
     }
-    take(m, count);
+    leak(m, count);
     return true;
 }
 
@@ -370,7 +305,7 @@ static long check_translation(const struct step *s)
                : 0;
 }
 
-static long check_exchange(const struct model *m, const struct step *s)
+static long check_exchange(struct model *m, const struct step *s)
 {
     long rc = s->compat ? check_translation(s) : 0;
 
@@ -396,12 +331,14 @@ static long check_exchange(const struct model *m, const struct step *s)
     if (s->fault == FAULT_LIST && s->nr_exchanged >= s->usable) {
         return -EFAULT;
     }
-    return who_is(s, s->in.domid) == GUEST && type_at(m, s->list[s->nr_exchanged]) == HCALL_P2M_RAM
-               ? -EOPNOTSUPP
-               : -EINVAL;
+    if (who_is(s, s->in.domid) != GUEST) {
+        return -EINVAL;
+    }
+    model_touch(m, s, s->list[s->nr_exchanged]);
+    return model_type(m, s->list[s->nr_exchanged]) == HCALL_P2M_RAM ? -EOPNOTSUPP : -EINVAL;
 }
 
-static long exchange(const struct model *m, const struct step *s)
+static long exchange(struct model *m, const struct step *s)
 {
     long rc;
 
@@ -420,7 +357,7 @@ static long exchange(const struct model *m, const struct step *s)
 
 static long check_destination(const struct model *m, gfn_t gfn)
 {
-    switch (type_at(m, gfn)) {
+    switch (model_type(m, gfn)) {
     case HCALL_P2M_MMIO:
         return -EPERM;
     case HCALL_P2M_GRANT:
@@ -433,32 +370,34 @@ static long check_destination(const struct model *m, gfn_t gfn)
 
 static void clear_destination(struct model *m, gfn_t gfn)
 {
-    if (type_at(m, gfn) == HCALL_P2M_RAM) {
-        give(m, 1);
+    if (model_type(m, gfn) == HCALL_P2M_RAM) {
+        model_free_page(m, gfn);
     }
-    set_type(m, gfn, HCALL_P2M_HOLE);
+    model_set(m, gfn, 1, HCALL_P2M_HOLE);
 }
 
-static long add_special(struct model *m, unsigned special, gfn_t to)
+static long add_special(struct model *m, const struct step *s, unsigned special, gfn_t to)
 {
     gfn_t from = m->special[special];
-    long rc = check_destination(m, to);
+    long rc;
 
+    model_touch(m, s, to);
+    rc = check_destination(m, to);
     if (rc < 0 || from == to) {
         return rc;
     }
-    if (stuck(m, to)) {
+    if (model_stuck(m, to)) {
         return -ENOMEM;
     }
     clear_destination(m, to);
     if (from != HCALL_NO_GFN) {
-        set_type(m, from, HCALL_P2M_HOLE);
+        model_set(m, from, 1, HCALL_P2M_HOLE);
     }
     set_special(m, to, special);
     return 0;
 }
 
-static long add_grant_frame(struct model *m, uint64_t idx, gfn_t to)
+static long add_grant_frame(struct model *m, const struct step *s, uint64_t idx, gfn_t to)
 {
     if (idx >= WORLD_GRANT_FRAMES) {
         return -EINVAL;
@@ -466,50 +405,56 @@ static long add_grant_frame(struct model *m, uint64_t idx, gfn_t to)
     if (idx >= m->grant_frames) {
         m->grant_frames = (unsigned)idx + 1;
     }
-    return m->released[1 + idx] ? -EBUSY : add_special(m, 1 + (unsigned)idx, to);
+    return m->released[1 + idx] ? -EBUSY : add_special(m, s, 1 + (unsigned)idx, to);
 }
 
-static long add_ram(struct model *m, gfn_t from, gfn_t to)
+/* The page that is to be moved is in use until it has been. */
+static long add_ram(struct model *m, const struct step *s, gfn_t from, gfn_t to)
 {
-    unsigned stamp = at(m, from)->stamp;
-    long rc = check_destination(m, to);
+    long rc;
 
-    if (rc < 0) {
+    m->source = from;
+    model_touch(m, s, to);
+    m->source = HCALL_NO_GFN;
+    rc = check_destination(m, to);
+    if (rc < 0 || from == to) {
         return rc;
     }
-    if (stuck(m, from) || stuck(m, to) || !model_backable(to, 1)) {
+    if (model_stuck(m, from) || model_stuck(m, to) || !model_backable(to, 1)) {
         return -ENOMEM;
     }
-    if (from != to) {
-        clear_destination(m, to);
-        set_type(m, from, HCALL_P2M_HOLE);
-        set_ram(m, to, stamp);
-    }
+    clear_destination(m, to);
+    model_move_page(m, from, to);
+    model_set(m, from, 1, HCALL_P2M_HOLE);
+    model_set(m, to, 1, HCALL_P2M_RAM);
     return 0;
 }
 
-static long add_gfn(struct model *m, gfn_t from, gfn_t to)
+static long add_gfn(struct model *m, const struct step *s, gfn_t from, gfn_t to)
 {
-    switch (type_at(m, from)) {
+    unsigned special;
+
+    model_touch(m, s, from);
+    switch (model_type(m, from)) {
     case HCALL_P2M_RAM:
-        return add_ram(m, from, to);
+        return add_ram(m, s, from, to);
     case HCALL_P2M_SPECIAL:
-        return m->released[at(m, from)->special] ? -EINVAL
-                                                 : add_special(m, at(m, from)->special, to);
+        special = model_find(m, from)->special;
+        return m->released[special] ? -EINVAL : add_special(m, s, special, to);
     default:
         return m->old ? -EINVAL : -EACCES;
     }
 }
 
-static long add_one(struct model *m, uint32_t space, uint64_t idx, gfn_t gpfn)
+static long add_one(struct model *m, const struct step *s, uint64_t idx, gfn_t gpfn)
 {
-    switch (space) {
+    switch (s->space) {
     case SPACE_SHARED_INFO:
-        return idx == 0 ? add_special(m, 0, gpfn) : -EINVAL;
+        return idx == 0 ? add_special(m, s, 0, gpfn) : -EINVAL;
     case SPACE_GRANT_TABLE:
-        return add_grant_frame(m, idx, gpfn);
+        return add_grant_frame(m, s, idx, gpfn);
     case SPACE_GMFN:
-        return add_gfn(m, idx, gpfn);
+        return add_gfn(m, s, idx, gpfn);
     default:
         return -EINVAL;
     }
@@ -527,7 +472,7 @@ static long add_range(struct model *m, const struct step *s)
     }
     for (uint64_t done = s->start; done < s->size; done++) {
         uint64_t i = down ? s->size - done - 1 : done;
-        long rc = add_gfn(m, s->idx + i, s->gpfn + i);
+        long rc = add_gfn(m, s, s->idx + i, s->gpfn + i);
 
         if (rc < 0) {
             return rc;
@@ -567,7 +512,7 @@ static long add(struct model *m, const struct step *s)
     if (s->gpfn == UINT64_MAX) {
         return -EINVAL;
     }
-    return s->space == SPACE_GMFN_RANGE ? add_range(m, s) : add_one(m, s->space, s->idx, s->gpfn);
+    return s->space == SPACE_GMFN_RANGE ? add_range(m, s) : add_one(m, s, s->idx, s->gpfn);
 }
 
 static long add_elements(struct model *m, const struct step *s, struct outcome *o)
@@ -582,9 +527,8 @@ static long add_elements(struct model *m, const struct step *s, struct outcome *
         if (s->list[i] == UINT64_MAX) {
             return -EINVAL;
         }
-        err = s->space == SPACE_GMFN_FOREIGN
-                  ? -EPERM
-                  : (int32_t)add_one(m, s->space, s->idxs[i], s->list[i]);
+        err = s->space == SPACE_GMFN_FOREIGN ? -EPERM
+                                             : (int32_t)add_one(m, s, s->idxs[i], s->list[i]);
         if (at_fault) {
             return -EFAULT;
         }
@@ -630,9 +574,27 @@ static bool can_be_removed(enum hcall_p2m_type type)
     }
 }
 
+static long unmap_gfn(struct model *m, const struct step *s)
+{
+    const struct model_gfn *g = model_find(m, s->gpfn);
+
+    model_touch(m, s, s->gpfn);
+    if (!g || !can_be_removed(g->type)) {
+        return -ENOENT;
+    }
+    if (g->type == HCALL_P2M_SPECIAL && m->released[g->special]) {
+        return -ENOENT;
+    }
+    if (model_stuck(m, s->gpfn)) {
+        return -ENOMEM;
+    }
+    m->orphans += g->type == HCALL_P2M_RAM;
+    model_set(m, s->gpfn, 1, HCALL_P2M_HOLE);
+    return 0;
+}
+
 static long remove_gfn(struct model *m, const struct step *s)
 {
-    const struct model_gfn *g = at(m, s->gpfn);
     long rc;
 
     if (s->start != 0) {
@@ -642,20 +604,7 @@ static long remove_gfn(struct model *m, const struct step *s)
         return -EFAULT;
     }
     rc = find_translated(s, false);
-    if (rc < 0) {
-        return rc;
-    }
-    if (!g || !can_be_removed(g->type)) {
-        return -ENOENT;
-    }
-    if (g->type == HCALL_P2M_SPECIAL && m->released[g->special]) {
-        return -ENOENT;
-    }
-    if (stuck(m, s->gpfn)) {
-        return -ENOMEM;
-    }
-    set_type(m, s->gpfn, HCALL_P2M_HOLE);
-    return 0;
+    return rc < 0 ? rc : unmap_gfn(m, s);
 }
 
 /* --- Numbers ---------------------------------------------------------------------------- */
@@ -760,17 +709,16 @@ static long check_pod_target(const struct model *m, const struct step *s)
     if (s->op == OP_GET_POD_TARGET) {
         return 0;
     }
-    if (s->count > m->max_pages) {
-        return -EINVAL;
-    }
-    /* Of a dying domain nothing is changed, so nothing is missing. */
-    return m->tot_pages == 0 && !m->dying ? -EOPNOTSUPP : 0;
+    return s->count > m->max_pages ? -EINVAL : 0;
 }
 
-static long pod_target(const struct model *m, const struct step *s, struct outcome *o)
+static long pod_target(struct model *m, const struct step *s, struct outcome *o)
 {
     long rc = check_pod_target(m, s);
 
+    if (rc == 0 && s->op == OP_SET_POD_TARGET) {
+        rc = model_set_target(m, s->count);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -778,126 +726,12 @@ static long pod_target(const struct model *m, const struct step *s, struct outco
         return -EFAULT;
     }
     o->numbers[1] = m->tot_pages;
-    o->numbers[2] = 0;
-    o->numbers[3] = 0;
+    o->numbers[2] = model_cache(m);
+    o->numbers[3] = m->entries;
     return 0;
 }
 
-/* --- The toolstack ---------------------------------------------------------------------- */
-
-static bool leaves_space(gfn_t first, pages_t count)
-{
-    return first > MODEL_END || count > MODEL_END - first;
-}
-
-static long map_range(struct model *m, const struct step *s, enum hcall_p2m_type type)
-{
-    if (leaves_space(s->gpfn, s->count)) {
-        return -EINVAL;
-    }
-    for (gfn_t i = 0; i < s->count; i++) {
-        if (type_at(m, s->gpfn + i) != HCALL_P2M_HOLE) {
-            return -EBUSY;
-        }
-    }
-    if (type == HCALL_P2M_RAM) {
-        if (m->tot_pages + s->count > m->max_pages || !pool_has(m, s->count)) {
-            return -ENOMEM;
-        }
-        take(m, s->count);
-    }
-    for (gfn_t i = 0; i < s->count; i++) {
-        set_type(m, s->gpfn + i, type);
-        at(m, s->gpfn + i)->stamp = m->now;
-    }
-    return 0;
-}
-
-static long map_foreign(struct model *m, const struct step *s)
-{
-    return s->type < HCALL_P2M_GRANT || s->type > HCALL_P2M_BROKEN ? -EINVAL
-                                                                   : map_range(m, s, s->type);
-}
-
-static long map_own_grant(struct model *m, const struct step *s)
-{
-    enum hcall_p2m_type to = type_at(m, s->gpfn);
-
-    if (type_at(m, s->idx) != HCALL_P2M_RAM || (to != HCALL_P2M_RAM && to != HCALL_P2M_HOLE) ||
-        s->idx == s->gpfn || s->gpfn >= MODEL_END) {
-        return -EINVAL;
-    }
-    if (stuck(m, s->idx) || stuck(m, s->gpfn)) {
-        return -ENOMEM;
-    }
-    set_type(m, s->gpfn, HCALL_P2M_OWN_GRANT);
-    at(m, s->gpfn)->stamp = at(m, s->idx)->stamp;
-    set_type(m, s->idx, HCALL_P2M_HOLE);
-    return 0;
-}
-
-static long unmap_own_grant(struct model *m, const struct step *s)
-{
-    if (type_at(m, s->gpfn) != HCALL_P2M_OWN_GRANT) {
-        return -EINVAL;
-    }
-    set_type(m, s->gpfn, HCALL_P2M_HOLE);
-    return 0;
-}
-
-static void drop_claim(struct model *m)
-{
-    m->claims -= m->claim;
-    m->claim = 0;
-}
-
-static void reset(struct model *m)
-{
-    if (m->old && m->dying) {
-        m->claim = 0; /* and the host keeps it */
-    } else {
-        drop_claim(m);
-    }
-    give(m, m->tot_pages);
-    memset(m->gfn, 0, sizeof(m->gfn));
-    for (unsigned i = 0; i < MODEL_SPECIALS; i++) {
-        m->special[i] = HCALL_NO_GFN;
-        m->released[i] = false;
-    }
-    m->grant_frames = 0;
-    m->max_gfn = 0;
-    m->dying = false;
-    m->crashed = false;
-}
-
-static long toolstack(struct model *m, const struct step *s)
-{
-    switch (s->op) {
-    case TOOL_SET_MAX_PAGES:
-        m->max_pages = s->count < UINT32_MAX ? s->count : UINT32_MAX;
-        return 0;
-    case TOOL_SET_IO:
-        m->io = s->io;
-        return 0;
-    case TOOL_SET_DYING:
-        m->dying = true;
-        drop_claim(m);
-        return 0;
-    case TOOL_RESET:
-        reset(m);
-        return 0;
-    case TOOL_BUILD_RAM:
-        return map_range(m, s, HCALL_P2M_RAM);
-    case TOOL_MAP:
-        return map_foreign(m, s);
-    case TOOL_MAP_OWN_GRANT:
-        return map_own_grant(m, s);
-    default:
-        return unmap_own_grant(m, s);
-    }
-}
-
-/* --- Steps ------------------------------------------------------------------------------ */
+/* --- Steps that are left out ---------------------------------------------------------------- */
 
 static bool unknown(const struct model *m, gfn_t first, pages_t count)
 {
@@ -909,25 +743,64 @@ static bool unknown(const struct model *m, gfn_t first, pages_t count)
     return false;
 }
 
+/* Populate-on-demand goes where the world follows it, or is a whole GiB. */
+static bool cannot_be_pod(const struct model *m, gfn_t base, unsigned order)
+{
+    if (base >= MODEL_END || (base == 0 && order == 18)) {
+        return false;
+    }
+    return base >= MODEL_NEAR || unknown(m, base, 1ull << order);
+}
+
 /* Something could go where the model does not follow it. */
 static bool leaves_array(const struct model *m, const struct step *s)
 {
+    bool leaves = false;
+
     switch (s->op) {
     case OP_ADD:
         return unknown(m, s->gpfn, s->space == SPACE_GMFN_RANGE ? s->size : 1);
     case OP_ADD_BATCH:
         for (unsigned i = 0; i < s->size; i++) {
-            if (unknown(m, s->list[i], 1)) {
-                return true;
-            }
+            leaves |= unknown(m, s->list[i], 1);
         }
-        return false;
+        return leaves;
+    case OP_POPULATE:
+        for (uint64_t i = 0; i < s->in.nr && i < STEP_LIST && s->in.order <= 18; i++) {
+            leaves |= (s->in.flags & FLAG_POD) && cannot_be_pod(m, s->list[i], s->in.order);
+        }
+        return leaves;
     case TOOL_BUILD_RAM:
+    case TOOL_BUILD_POD:
     case TOOL_MAP:
-        return !leaves_space(s->gpfn, s->count) && unknown(m, s->gpfn, s->count);
+        return !model_leaves_space(s->gpfn, s->count) && unknown(m, s->gpfn, s->count);
     default:
         return false;
     }
+}
+
+static bool is_part_of_rest(gfn_t first, pages_t count)
+{
+    bool meets = first < MODEL_REST_END && first + count > MODEL_NEAR;
+
+    return meets && !(first == 0 && count == MODEL_REST_END);
+}
+
+/* The rest of the GiB is populate-on-demand, or might become so, as a whole only. */
+static bool names_part_of_rest(const struct model *m, const struct step *s)
+{
+    pages_t size = s->op == OP_DECREASE || s->op == OP_POPULATE ? 1ull << (s->in.order & 31) : 1;
+    pages_t count = s->op == OP_ADD ? s->size : s->count;
+    pages_t range = count > 0 ? count : 1;
+    bool names = is_part_of_rest(s->gpfn, range) || is_part_of_rest(s->idx, range);
+
+    for (uint64_t i = 0; i < s->size && i < STEP_BATCH; i++) {
+        names |= is_part_of_rest(s->list[i], 1) || is_part_of_rest(s->idxs[i], 1);
+    }
+    for (uint64_t i = 0; i < s->in.nr && i < STEP_LIST; i++) {
+        names |= is_part_of_rest(s->list[i], size);
+    }
+    return names && m->rest == HCALL_P2M_POD;
 }
 
 /*
@@ -943,34 +816,42 @@ static bool depends_on_section(const struct step *s)
            s->in.nr - s->start > section;
 }
 
-/* Nobody builds a domain that is dying. */
-static bool outlives(const struct model *m, const struct step *s)
+/* The domain's end comes when it dies; a page is got before it is put, and not twice. */
+static bool has_no_sense(const struct model *m, const struct step *s)
 {
-    return m->dying && (s->op == TOOL_BUILD_RAM || s->op == TOOL_MAP);
-}
-
-/*
- * A page of the hypervisor's in an extent that is a section of its own divides it, for which
- * the world, who watches how long sections are, has no rule.
- */
-static bool is_divided(const struct model *m, const struct step *s)
-{
-    if (s->op != OP_DECREASE || s->in.order <= 9) {
+    switch (s->op) {
+    case TOOL_TEARDOWN:
+        return !m->dying;
+    case TOOL_GET_PAGE:
+        return m->pin[s->pin].used;
+    case TOOL_PUT_PAGE:
+        return !m->pin[s->pin].used;
+    default:
         return false;
     }
-    for (uint64_t i = s->start; i < s->in.nr && i < STEP_LIST; i++) {
-        for (unsigned special = 0; special < MODEL_SPECIALS; special++) {
-            if (m->special[special] - s->list[i] < 1ull << s->in.order) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 bool model_skips(const struct model *m, const struct step *s)
 {
-    return is_divided(m, s) || leaves_array(m, s) || depends_on_section(s) || outlives(m, s);
+    return leaves_array(m, s) || names_part_of_rest(m, s) || depends_on_section(s) ||
+           has_no_sense(m, s);
+}
+
+/* --- All -------------------------------------------------------------------------------- */
+
+const char *model_check(const struct model *m)
+{
+    return m->tot_pages == m->ram + m->orphans + model_cache(m)
+               ? NULL
+               : "tot_pages is not RAM, orphans and cache";
+}
+
+const char *model_check_all(const struct model *m)
+{
+    if (!m->torn && m->entries != model_count(m, 0, UINT64_MAX, HCALL_P2M_POD)) {
+        return "entry_count is not the gfns that are populate-on-demand";
+    }
+    return m->ram == model_count(m, 0, UINT64_MAX, HCALL_P2M_RAM) ? NULL : "RAM is miscounted";
 }
 
 void model_do(struct model *m, const struct step *s, struct outcome *o)
@@ -1008,7 +889,7 @@ void model_do(struct model *m, const struct step *s, struct outcome *o)
         o->rc = clamped_query(m, s);
         break;
     default:
-        o->rc = toolstack(m, s);
+        o->rc = model_toolstack(m, s, o);
         break;
     }
 }

@@ -218,7 +218,6 @@ static void hypercall(struct world *w, const struct step *s, struct outcome *o)
     if (s->arg_short) {
         memmove(w->mem + (arg - WORLD_BASE), w->mem, MAX_STRUCTURE);
     }
-    w->preempt = s->preempt;
     o->rc = call_memory_op(s->control ? w->control : w->d, s->compat, s->op | START(s->start), arg);
     o->list_changed = list_changed(w, s);
     if (s->op == OP_ADD_BATCH) {
@@ -241,10 +240,24 @@ static long build_ram(struct world *w, const struct step *s)
     return rc;
 }
 
+static long map(struct world *w, const struct step *s)
+{
+    long rc = hcall_domain_map(w->d, s->gpfn, s->count, s->type);
+
+    /* The world is not asked for what it has no page of. */
+    for (pages_t i = 0; i < s->count && rc == 0; i++) {
+        if (world_slot(s->gpfn + i) < WORLD_GFNS) {
+            w->gfn[world_slot(s->gpfn + i)].pod = false;
+        }
+    }
+    return rc;
+}
+
 static void reset(struct world *w)
 {
     hcall_domain_reset(w->d);
     memset(w->gfn, 0, sizeof(w->gfn));
+    memset(w->pin, 0, sizeof(w->pin));
     for (unsigned i = 0; i < sizeof(w->special) / sizeof(w->special[0]); i++) {
         w->special[i] = HCALL_NO_GFN;
     }
@@ -261,9 +274,138 @@ static long grant(struct world *w, const struct step *s)
     return rc;
 }
 
+/* NULL: the world does not follow it, or there is no page. */
+static struct world_gfn *page_at(struct world *w, gfn_t gfn)
+{
+    unsigned slot = world_slot(gfn);
+
+    return world_slot(gfn) < WORLD_GFNS && world_gfn(slot) == gfn && w->gfn[slot].backed
+               ? &w->gfn[slot]
+               : NULL;
+}
+
+static long touch(struct world *w, const struct step *s, gfn_t gfn)
+{
+    const struct hcall_caller who = {.domain = s->control ? w->control : w->d, .vcpu = 3};
+    long rc;
+
+    if (s->cached) {
+        w->locked = true;
+        rc = hcall_domain_touch_cached(w->d, &who, gfn);
+        w->locked = false;
+    } else if (hcall_domain_touch_reclaims(w->d)) {
+        world_ops.begin_exclusive(w);
+        rc = hcall_domain_touch(w->d, &who, gfn);
+        hcall_domain_end_exclusive(w->d);
+    } else {
+        w->locked = true;
+        rc = hcall_domain_touch(w->d, &who, gfn);
+        w->locked = false;
+    }
+    if (rc == 0 && s->write && page_at(w, gfn)) {
+        page_at(w, gfn)->nonzero = true;
+    }
+    return rc;
+}
+
+static long touch_range(struct world *w, const struct step *s, struct outcome *o)
+{
+    long rc = 0;
+
+    for (o->numbers[0] = 0; o->numbers[0] < s->count && rc == 0; o->numbers[0]++) {
+        rc = touch(w, s, s->gpfn + o->numbers[0]);
+    }
+    return rc;
+}
+
+static void zero_range(struct world *w, const struct step *s)
+{
+    for (pages_t i = 0; i < s->count; i++) {
+        if (page_at(w, s->gpfn + i)) {
+            page_at(w, s->gpfn + i)->nonzero = false;
+        }
+    }
+}
+
+static long get_page(struct world *w, const struct step *s)
+{
+    w->pin[s->pin] = hcall_domain_get_page(w->d, s->gpfn);
+    return w->pin[s->pin] != NULL;
+}
+
+static void put_page(struct world *w, const struct step *s)
+{
+    hcall_domain_put_page(w->d, w->pin[s->pin]);
+    w->pin[s->pin] = NULL;
+}
+
+/* The p2m goes at once, so nothing is left that the world would have to discard. */
+static long teardown(struct world *w)
+{
+    long rc;
+
+    memset(w->gfn, 0, sizeof(w->gfn));
+    world_ops.begin_exclusive(w);
+    rc = hcall_domain_teardown(w->d);
+    hcall_domain_end_exclusive(w->d);
+    return rc;
+}
+
+static long build_pod(struct world *w, const struct step *s)
+{
+    long rc;
+
+    world_ops.begin_exclusive(w);
+    rc = hcall_domain_build_pod(w->d, s->gpfn, s->count);
+    hcall_domain_end_exclusive(w->d);
+    return rc;
+}
+
+static long set_pod_target(struct world *w, const struct step *s)
+{
+    long rc;
+
+    w->locked = true;
+    rc = hcall_domain_set_pod_target(w->d, s->count);
+    w->locked = false;
+    return rc;
+}
+
+static void use(struct world *w, const struct step *s, struct outcome *o)
+{
+    switch (s->op) {
+    case TOOL_BUILD_POD:
+        o->rc = build_pod(w, s);
+        break;
+    case TOOL_SET_POD_TARGET:
+        o->rc = set_pod_target(w, s);
+        break;
+    case TOOL_TEARDOWN:
+        o->rc = teardown(w);
+        break;
+    case TOOL_DUMP:
+        hcall_domain_dump(w->d);
+        break;
+    case TOOL_TOUCH:
+        o->rc = touch_range(w, s, o);
+        break;
+    case TOOL_ZERO:
+        zero_range(w, s);
+        break;
+    case TOOL_GET_PAGE:
+        o->rc = get_page(w, s);
+        break;
+    default:
+        put_page(w, s);
+        break;
+    }
+}
+
 void step_do(struct world *w, const struct step *s, struct outcome *o)
 {
     outcome_init(o, s);
+    w->preempt = s->preempt;
+    w->large_extent = s->op == OP_DECREASE && s->in.order > 9;
     switch (s->op) {
     case TOOL_SET_MAX_PAGES:
         hcall_domain_set_max_pages(w->d, s->count);
@@ -281,14 +423,18 @@ void step_do(struct world *w, const struct step *s, struct outcome *o)
         o->rc = build_ram(w, s);
         break;
     case TOOL_MAP:
-        o->rc = hcall_domain_map(w->d, s->gpfn, s->count, s->type);
+        o->rc = map(w, s);
         break;
     case TOOL_MAP_OWN_GRANT:
     case TOOL_UNMAP_OWN_GRANT:
         o->rc = grant(w, s);
         break;
     default:
-        hypercall(w, s, o);
+        if (s->op > TOOL_UNMAP_OWN_GRANT) {
+            use(w, s, o);
+        } else {
+            hypercall(w, s, o);
+        }
         break;
     }
 }
@@ -318,13 +464,26 @@ static const char *const op_names[] = {
     [TOOL_MAP] = "map",
     [TOOL_MAP_OWN_GRANT] = "map_own_grant",
     [TOOL_UNMAP_OWN_GRANT] = "unmap_own_grant",
+    [TOOL_BUILD_POD] = "build_pod",
+    [TOOL_SET_POD_TARGET] = "set_pod_target",
+    [TOOL_TEARDOWN] = "teardown",
+    [TOOL_DUMP] = "dump",
+    [TOOL_TOUCH] = "touch",
+    [TOOL_ZERO] = "zero",
+    [TOOL_GET_PAGE] = "get_page",
+    [TOOL_PUT_PAGE] = "put_page",
 };
 
 static const char *const type_names[HCALL_P2M_TYPES] = {
-    [HCALL_P2M_HOLE] = "HOLE",       [HCALL_P2M_RAM] = "RAM",
-    [HCALL_P2M_SPECIAL] = "SPECIAL", [HCALL_P2M_OWN_GRANT] = "OWN_GRANT",
-    [HCALL_P2M_GRANT] = "GRANT",     [HCALL_P2M_FOREIGN] = "FOREIGN",
-    [HCALL_P2M_MMIO] = "MMIO",       [HCALL_P2M_BROKEN] = "BROKEN",
+    [HCALL_P2M_HOLE] = "HOLE",
+    [HCALL_P2M_RAM] = "RAM",
+    [HCALL_P2M_POD] = "POD",
+    [HCALL_P2M_SPECIAL] = "SPECIAL",
+    [HCALL_P2M_OWN_GRANT] = "OWN_GRANT",
+    [HCALL_P2M_GRANT] = "GRANT",
+    [HCALL_P2M_FOREIGN] = "FOREIGN",
+    [HCALL_P2M_MMIO] = "MMIO",
+    [HCALL_P2M_BROKEN] = "BROKEN",
 };
 
 const char *step_type_name(enum hcall_p2m_type type)
@@ -409,12 +568,26 @@ static void print_tool(const struct step *s)
 {
     switch (s->op) {
     case TOOL_SET_MAX_PAGES:
+    case TOOL_SET_POD_TARGET:
         fprintf(stderr, " %" PRIu64, s->count);
         break;
     case TOOL_SET_IO:
         fprintf(stderr, " %d", s->io);
         break;
+    case TOOL_TOUCH:
+        fprintf(stderr, " %#" PRIx64 " count %#" PRIx64 "%s%s by %s%s", s->gpfn, s->count,
+                s->cached ? " from the cache" : "", s->write ? " and write" : "",
+                s->control ? "control" : "guest", s->preempt ? ", preempted" : "");
+        break;
+    case TOOL_GET_PAGE:
+        fprintf(stderr, " %#" PRIx64 " as %u", s->gpfn, s->pin);
+        break;
+    case TOOL_PUT_PAGE:
+        fprintf(stderr, " %u", s->pin);
+        break;
+    case TOOL_ZERO:
     case TOOL_BUILD_RAM:
+    case TOOL_BUILD_POD:
         fprintf(stderr, " %#" PRIx64 " count %#" PRIx64, s->gpfn, s->count);
         break;
     case TOOL_MAP:

@@ -33,6 +33,15 @@ enum {
     TOOL_MAP,
     TOOL_MAP_OWN_GRANT,
     TOOL_UNMAP_OWN_GRANT,
+    TOOL_BUILD_POD,
+    TOOL_SET_POD_TARGET,
+    TOOL_TEARDOWN,
+    TOOL_DUMP,
+    /* Not all of it the toolstack: the guest, or the control domain, uses gfns. */
+    TOOL_TOUCH,
+    TOOL_ZERO,
+    TOOL_GET_PAGE,
+    TOOL_PUT_PAGE,
 };
 
 /* The list that ends where a page begins that cannot be used. */
@@ -59,6 +68,9 @@ struct step {
     uint64_t count;
     enum hcall_p2m_type type;
     bool io;
+    bool write;
+    bool cached; /* nothing is to be taken back */
+    unsigned pin;
 
     /* Lists: elements that can be used, of the one with a fault; it is read-only as a whole. */
     enum step_fault fault;
@@ -72,7 +84,7 @@ struct step {
 struct outcome {
     long rc;
     int32_t errs[STEP_BATCH];
-    uint64_t numbers[4]; /* of a pod_target */
+    uint64_t numbers[4]; /* of a pod_target; or how many gfns were touched */
     bool list_changed;   /* of extents, whose frames a domain like this is not told */
 };
 

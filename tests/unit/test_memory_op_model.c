@@ -20,10 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "domain.h"
 #include "generate.h"
 
 #define DEFAULT_SEED 20
-#define DEFAULT_STEPS 3000000
+#define DEFAULT_STEPS 2500000
 #define EPISODE_STEPS 300
 /* Steps between two comparisons of all gfns. */
 #define COMPARE_EVERY 64
@@ -100,17 +101,48 @@ static void compare_counters(const struct model *m, struct world *w)
     same("crashes", m->crashes, w->crashes);
     same("log lines", m->logs, w->logs);
     same("highest gfn", m->max_gfn, real_max_gfn(w));
+    same("superpages in the cache", m->pod.super, w->d->pod.super);
+    same("single pages in the cache", m->pod.single, w->d->pod.single);
+    same("the cache", 512 * m->pod.super + m->pod.single, hcall_domain_pod_cache(w->d));
+    same("PoD entries", m->entries, hcall_domain_pod_entries(w->d));
+    same("highest gfn touched", m->pod.max_guest, w->d->pod.max_guest);
+    same("where the next sweep begins", m->pod.reclaim_single, w->d->pod.reclaim_single);
     for (unsigned i = 0; i < MODEL_SPECIALS; i++) {
         same("gfn of a page of the hypervisor's", m->special[i], hcall_domain_special(w->d, i));
         same("where it appears", m->special[i], w->special[i]);
     }
 }
 
+/* The populations that are remembered. */
+static void compare_ring(const struct model *m, const struct world *w)
+{
+    const struct pod *pod = &w->d->pod;
+
+    same("index of the ring", m->pod.next, pod->mrp_next);
+    for (unsigned i = 0; i < MODEL_MRP; i++) {
+        same("gfn in the ring", m->pod.mrp[i].gfn, pod->mrp[i].gfn);
+        if (pod->mrp[i].gfn != HCALL_NO_GFN) {
+            same("order in the ring", m->pod.mrp[i].order, pod->mrp[i].order);
+        }
+    }
+}
+
+/* The lines that the model knows. */
+static void compare_log(const struct model *m, const struct world *w)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        if (m->line[i][0] != '\0' && strcmp(m->line[i], w->line[i]) != 0) {
+            fail_msg("the log: the model has \"%s\", the library \"%s\"", m->line[i], w->line[i]);
+        }
+    }
+}
+
 static void compare_gfn(const struct model *m, const struct world *w, gfn_t gfn)
 {
     const struct model_gfn *g = model_at(m, gfn);
-    enum hcall_p2m_type want = g ? g->type : HCALL_P2M_HOLE;
-    enum hcall_p2m_type got = hcall_domain_p2m(w->d, gfn, NULL);
+    enum hcall_p2m_type want = model_type(m, gfn);
+    unsigned order;
+    enum hcall_p2m_type got = hcall_domain_p2m(w->d, gfn, &order);
     bool backed = want == HCALL_P2M_RAM || want == HCALL_P2M_OWN_GRANT;
     const struct world_gfn *page;
 
@@ -118,7 +150,12 @@ static void compare_gfn(const struct model *m, const struct world *w, gfn_t gfn)
         fail_msg("gfn %#" PRIx64 ": the model has %s, the library %s", gfn, step_type_name(want),
                  step_type_name(got));
     }
-    if (!model_backable(gfn, 1)) {
+    if (g && want != HCALL_P2M_HOLE &&
+        order != (g->order < HCALL_MAX_ORDER ? g->order : HCALL_MAX_ORDER)) {
+        fail_msg("gfn %#" PRIx64 ": %s, in a leaf of order %u for the model, %u for the library",
+                 gfn, step_type_name(want), g->order, order);
+    }
+    if (!model_followed(gfn)) {
         return;
     }
     page = &w->gfn[world_slot(gfn)];
@@ -130,11 +167,22 @@ static void compare_gfn(const struct model *m, const struct world *w, gfn_t gfn)
         fail_msg("gfn %#" PRIx64 ": the model has the page of step %u, the world of %u", gfn,
                  g->stamp, page->stamp);
     }
+    if (backed && page->nonzero != g->nonzero) {
+        fail_msg("gfn %#" PRIx64 ": the page is%s zero", gfn, page->nonzero ? " not" : "");
+    }
+}
+
+static void assert_right(const char *whose, const char *wrong)
+{
+    if (wrong) {
+        fail_msg("%s: %s", whose, wrong);
+    }
 }
 
 static void compare_all(const struct model *m, const struct world *w)
 {
     world_check(w);
+    assert_right("the model", model_check_all(m));
     for (unsigned i = 0; i < MODEL_GFNS; i++) {
         compare_gfn(m, w, model_gfn_of(i));
     }
@@ -154,30 +202,70 @@ static void compare_named(const struct model *m, const struct world *w, const st
 
 /* --- Doing ------------------------------------------------------------------------------ */
 
-/* Which leaves cannot be split any more is the library's to say. */
-static void note_leaves(struct model *m, const struct world *w)
+/* The numbers before a step. */
+struct numbers {
+    pages_t tot_pages, entries, cache;
+};
+
+static struct numbers numbers_of(const struct world *w)
+{
+    return (struct numbers){
+        .tot_pages = hcall_domain_tot_pages(w->d),
+        .entries = hcall_domain_pod_entries(w->d),
+        .cache = hcall_domain_pod_cache(w->d),
+    };
+}
+
+/*
+ * A touch moves pages between gfns and cache, so it changes neither what the domain owns nor how
+ * many pages are missing.
+ */
+static void assert_kept(const struct numbers *before, const struct world *w, const struct step *s)
+{
+    const struct numbers now = numbers_of(w);
+
+    if (s->op == TOOL_TOUCH) {
+        same("tot_pages, after as before", before->tot_pages, now.tot_pages);
+        same("entries - cache, after as before", before->entries - before->cache,
+             now.entries - now.cache);
+    }
+}
+
+/*
+ * How large the leaves of holes are is the library's to say: it gives a whole leaf away at once,
+ * for which Xen would have split it.  It is only seen when they cannot be split any more.
+ */
+static void note_holes(struct model *m, const struct world *w)
 {
     for (unsigned i = 0; i < MODEL_GFNS; i++) {
+        struct model_gfn *g = &m->gfn[i];
         unsigned order;
 
-        hcall_domain_p2m(w->d, model_gfn_of(i), &order);
-        m->gfn[i].stuck = order > 0;
+        if (hcall_domain_p2m(w->d, model_gfn_of(i), &order) == HCALL_P2M_HOLE &&
+            order < HCALL_MAX_ORDER) {
+            g->order = order;
+        }
     }
 }
 
 static void do_step(struct model *m, struct world *w, const struct step *s)
 {
+    const struct numbers before = numbers_of(w);
     struct outcome want, got;
 
     if (s->op == TOOL_SET_DYING && !m->dying) {
-        note_leaves(m, w);
+        note_holes(m, w);
     }
     w->now = ++m->now;
     model_do(m, s, &want);
     step_do(w, s, &got);
     compare_outcomes(&want, &got);
     compare_counters(m, w);
+    compare_ring(m, w);
+    compare_log(m, w);
     compare_named(m, w, s);
+    assert_right("the model", model_check(m));
+    assert_kept(&before, w, s);
 }
 
 static void open_both(struct model *m, struct world *w)
@@ -329,11 +417,20 @@ static void simpler(struct step *s, unsigned way)
         s->read_only = false;
         s->arg_read_only = false;
         break;
+    case 9:
+        s->count -= s->count > 0;
+        break;
+    case 10:
+        s->write = false;
+        break;
+    case 11:
+        s->in.order = 0;
+        break;
     default:
         break;
     }
 }
-#define WAYS 9
+#define WAYS 12
 
 static void simplify(unsigned i)
 {

@@ -21,6 +21,14 @@ gfn_t world_gfn(unsigned slot)
     return slot == WORLD_GFNS - 2 ? WORLD_SHARED_INFO : slot == WORLD_GFNS - 1 ? WORLD_APIC : slot;
 }
 
+/* NULL: the world does not follow it. */
+static struct world_gfn *at(struct world *w, gfn_t gfn)
+{
+    bool follows = gfn < WORLD_GFNS - 2 || gfn == WORLD_SHARED_INFO || gfn == WORLD_APIC;
+
+    return follows ? &w->gfn[world_slot(gfn)] : NULL;
+}
+
 static bool can_be_backed(gfn_t first, pages_t count)
 {
     return (first < WORLD_BACKABLE && count <= WORLD_BACKABLE - first) ||
@@ -96,7 +104,6 @@ static bool preempt(void *world)
 {
     const struct world *w = world;
 
-    assert_false(w->locked);
     return w->preempt;
 }
 
@@ -117,7 +124,8 @@ static void end_exclusive(void *world)
 
     assert_true(w->exclusive);
     /* An extent is never divided, however large. */
-    assert_true(w->section_pages <= HCALL_PAGES_PER_SECTION || w->section_ranges == 1);
+    assert_true(w->section_pages <= HCALL_PAGES_PER_SECTION || w->section_ranges == 1 ||
+                w->large_extent);
     w->exclusive = false;
     unlock(w);
 }
@@ -130,11 +138,10 @@ static bool backable(void *world, gfn_t first, pages_t count)
     return can_be_backed(first, count);
 }
 
-static void touch(struct world *w, gfn_t first, pages_t count)
+static void touch(struct world *w, pages_t count)
 {
     assert_true(w->exclusive);
     assert_int_not_equal(count, 0);
-    assert_true(can_be_backed(first, count));
     w->section_pages += count;
     w->section_ranges++;
 }
@@ -143,34 +150,79 @@ static void discard(void *world, gfn_t first, pages_t count)
 {
     struct world *w = world;
 
-    touch(w, first, count);
+    touch(w, count);
     w->discards++;
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        assert_true(w->gfn[world_slot(gfn)].backed);
-        w->gfn[world_slot(gfn)].backed = false;
+        if (at(w, gfn)) {
+            assert_true(at(w, gfn)->backed || at(w, gfn)->pod);
+            *at(w, gfn) = (struct world_gfn){.backed = false};
+        }
     }
+}
+
+static bool is_zero(void *world, gfn_t first, pages_t count)
+{
+    struct world *w = world;
+
+    assert_true(w->exclusive);
+    w->zero_checks++;
+    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+        if (at(w, gfn)) {
+            assert_true(at(w, gfn)->backed);
+        }
+        if (at(w, gfn) && at(w, gfn)->nonzero) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void set(struct world *w, gfn_t first, pages_t count, struct world_gfn to)
+{
+    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+        if (at(w, gfn)) {
+            *at(w, gfn) = to;
+        }
+    }
+}
+
+static void mark_pod(void *world, gfn_t first, pages_t count)
+{
+    struct world *w = world;
+
+    assert_true(w->exclusive);
+    set(w, first, count, (struct world_gfn){.pod = true});
+}
+
+static void back_zeroed(void *world, gfn_t first, pages_t count)
+{
+    struct world *w = world;
+
+    assert_true(w->locked);
+    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+        assert_true(!at(w, gfn) || at(w, gfn)->pod);
+    }
+    set(w, first, count, (struct world_gfn){.backed = true, .stamp = w->now});
 }
 
 static void back(void *world, gfn_t first, pages_t count)
 {
     struct world *w = world;
 
-    touch(w, first, count);
+    touch(w, count);
+    assert_true(can_be_backed(first, count));
     w->backs++;
-    for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        w->gfn[world_slot(gfn)] = (struct world_gfn){.backed = true, .stamp = w->now};
-    }
+    set(w, first, count, (struct world_gfn){.backed = true, .nonzero = true, .stamp = w->now});
 }
 
 static void move(void *world, gfn_t from, gfn_t to)
 {
     struct world *w = world;
 
-    touch(w, from, 1);
-    touch(w, to, 1);
-    assert_true(from != to && w->gfn[world_slot(from)].backed);
-    w->gfn[world_slot(to)] = w->gfn[world_slot(from)];
-    w->gfn[world_slot(from)].backed = false;
+    touch(w, 2);
+    assert_true(from != to && at(w, from) && at(w, from)->backed && at(w, to));
+    *at(w, to) = *at(w, from);
+    *at(w, from) = (struct world_gfn){.backed = false};
 }
 
 static void special_moved(void *world, unsigned special)
@@ -211,9 +263,12 @@ const struct hcall_ops world_ops = {
     .preempt = preempt,
     .begin_exclusive = begin_exclusive,
     .end_exclusive = end_exclusive,
+    .is_zero = is_zero,
     .backable = backable,
     .discard = discard,
+    .mark_pod = mark_pod,
     .back = back,
+    .back_zeroed = back_zeroed,
     .move = move,
     .special_moved = special_moved,
     .crash = crash,
@@ -273,6 +328,7 @@ void world_build_ram(struct world *w, gfn_t first, pages_t count)
     assert_int_equal(hcall_domain_build_ram(w->d, first, count), 0);
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
         w->gfn[gfn].backed = true;
+        w->gfn[gfn].nonzero = true;
     }
 }
 
@@ -290,6 +346,10 @@ void world_check(const struct world *w)
         enum hcall_p2m_type type = hcall_domain_p2m(w->d, gfn, NULL);
         bool backed = type == HCALL_P2M_RAM || type == HCALL_P2M_OWN_GRANT;
 
+        if (w->gfn[slot].pod != (type == HCALL_P2M_POD)) {
+            fail_msg("gfn %#llx is%s populate-on-demand, the p2m says otherwise",
+                     (unsigned long long)gfn, w->gfn[slot].pod ? "" : " not");
+        }
         if (w->gfn[slot].backed != backed) {
             fail_msg("gfn %#llx is%s backed, the p2m says otherwise", (unsigned long long)gfn,
                      w->gfn[slot].backed ? "" : " not");

@@ -10,8 +10,8 @@
 
 #include "hcall.h"
 
-/* Domain 5's gfns, as far as the world follows them. */
-#define WORLD_GFNS 0x1000
+/* Domain 5's gfns, as far as the world follows them: the first 0x1200, and two more. */
+#define WORLD_GFNS (0x1200 + 2)
 /* No page can be put at this gfn or above ... */
 #define WORLD_BACKABLE 0xc00
 /* ... but at a few, which the world keeps in its last slots: where guests have shared_info
@@ -22,6 +22,8 @@
 #define WORLD_POOL 0x100000
 #define WORLD_MAX_PAGE 0x123456
 #define WORLD_GRANT_FRAMES 4
+/* Pages that others use. */
+#define WORLD_PINS 8
 /* Guest linear memory: so many pages from this address on; nothing else is mapped. */
 #define WORLD_BASE 0x100000
 #define WORLD_PAGES 12
@@ -30,6 +32,8 @@
 /* One gfn, as the host sees it. */
 struct world_gfn {
     bool backed;
+    bool pod;       /* populate-on-demand, so far */
+    bool nonzero;   /* somebody wrote to the page */
     unsigned stamp; /* world.now when it last got a fresh page, which may have moved since */
 };
 
@@ -50,9 +54,12 @@ struct world {
     gfn_t special[1 + WORLD_GRANT_FRAMES]; /* where each was told to appear */
     struct world_page page[WORLD_PAGES];
     uint8_t mem[WORLD_PAGES * HCALL_PAGE_SIZE];
+    struct hcall_page *pin[WORLD_PINS];
     unsigned now;
 
     bool preempt; /* every call that asks whether to yield is told so */
+
+    bool large_extent; /* a section may be one extent of any order, with holes in it */
 
     bool locked;
     bool exclusive;
@@ -62,6 +69,7 @@ struct world {
     unsigned sections;
     unsigned discards;
     unsigned backs;
+    unsigned zero_checks;
     unsigned crashes;
     unsigned logs;
     char line[3][128]; /* logged last, the latest first */
