@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "hcall.h"
+#include "idle_world.h"
 
 #define GFNS (1u << 18)
 #define PAGES_1T ((pages_t)1 << 28)
@@ -29,89 +28,15 @@ static struct {
     gfn_t list[GFNS];
 } guest;
 
-static size_t copy_from_guest(void *world, void *dst, uint64_t addr, size_t len)
-{
-    (void)world;
-    memcpy(dst, (const uint8_t *)&guest + addr, len);
-    return len;
-}
-
-static size_t copy_to_guest(void *world, uint64_t addr, const void *src, size_t len)
-{
-    (void)world;
-    memcpy((uint8_t *)&guest + addr, src, len);
-    return len;
-}
-
-static void nothing(void *world)
-{
-    (void)world;
-}
-
-static bool no(void *world)
-{
-    (void)world;
-    return false;
-}
-
-static bool backable(void *world, gfn_t first, pages_t count)
-{
-    (void)world;
-    (void)first;
-    (void)count;
-    return true;
-}
-
-static void range(void *world, gfn_t first, pages_t count)
-{
-    (void)world;
-    (void)first;
-    (void)count;
-}
-
-static void log_line(void *world, const char *line)
-{
-    (void)world;
-    fprintf(stderr, "hcall_load: %s\n", line);
-}
-
-static const struct hcall_host_ops host_ops = {nothing, nothing, log_line};
-static const struct hcall_ops ops = {
-    .copy_from_guest = copy_from_guest,
-    .copy_to_guest = copy_to_guest,
-    .preempt = no,
-    .begin_exclusive = nothing,
-    .end_exclusive = nothing,
-    .backable = backable,
-    .discard = range,
-    .back = range,
-};
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "hcall_load: %s\n", what);
-    exit(1);
-}
-
 static struct hcall_domain *new_domain(struct hcall_host **host)
 {
     const struct hcall_host_params pool = {.pages = PAGES_1T};
     const struct hcall_domain_params params = {.domid = 1, .max_pages = PAGES_1T};
     struct hcall_domain *d;
 
-    *host = hcall_host_new(&pool, &host_ops, NULL);
-    d = *host ? hcall_domain_new(*host, &params, &ops, NULL) : NULL;
-    if (!d) {
-        fail("no memory for a domain");
-    }
+    *host = hcall_host_new(&pool, &idle_host_ops, NULL);
+    d = *host ? hcall_domain_new(*host, &params, &idle_ops, NULL) : NULL;
+    must(d != NULL, "no memory for a domain");
     return d;
 }
 
@@ -132,9 +57,7 @@ static void call(struct hcall_domain *d, unsigned op, size_t at, unsigned nr, un
         .order = order,
         .domid = 1,
     };
-    if (hcall_memory_op(&caller, &cmd, 0) != nr) {
-        fail("a call did less than it was asked");
-    }
+    must(hcall_memory_op(&caller, &cmd, 0) == nr, "a call did less than it was asked");
 }
 
 /* Extents given and taken in a second, the list cut into batches. */
@@ -182,9 +105,7 @@ static void extents(const char *name, unsigned order, unsigned shape)
     if (shape == 2) {
         shuffle(guest.list, n);
     }
-    if (hcall_domain_build_ram(d, 0, n << order) < 0) {
-        fail("no memory for RAM");
-    }
+    must(hcall_domain_build_ram(d, 0, n << order) == 0, "no memory for RAM");
     printf("\"%s\": %.0f, ", name, rate(d, n, order));
     if (order == 0 && shape == 0) {
         /* Every leaf has been split by now. */
@@ -199,9 +120,7 @@ static void terabyte(void)
     struct hcall_host *host;
     struct hcall_domain *d = new_domain(&host);
 
-    if (hcall_domain_build_ram(d, 0, PAGES_1T) < 0) {
-        fail("no memory for 1 TiB");
-    }
+    must(hcall_domain_build_ram(d, 0, PAGES_1T) == 0, "no memory for 1 TiB");
     printf("\"terabyte_seconds\": %.9f, \"terabyte_bytes\": %zu", now() - start,
            hcall_domain_p2m_bytes(d));
     close_domain(host, d);
@@ -209,6 +128,7 @@ static void terabyte(void)
 
 int main(void)
 {
+    idle_memory = &guest;
     printf("{");
     extents("up", 0, 0);
     extents("down", 0, 1);

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#include "hcall.h"
+#include "idle_world.h"
 
 #define SUPERPAGE_ORDER 9
 #define SUPERPAGE 512
@@ -60,38 +59,6 @@ static uint64_t pages_read;
 
 /* --- The world ---------------------------------------------------------------------------- */
 
-static size_t copy_from_guest(void *world, void *dst, uint64_t addr, size_t len)
-{
-    (void)world;
-    memcpy(dst, (const uint8_t *)&memory + addr, len);
-    return len;
-}
-
-static size_t copy_to_guest(void *world, uint64_t addr, const void *src, size_t len)
-{
-    (void)world;
-    memcpy((uint8_t *)&memory + addr, src, len);
-    return len;
-}
-
-static void nothing(void *world)
-{
-    (void)world;
-}
-
-static bool no(void *world)
-{
-    (void)world;
-    return false;
-}
-
-static void range(void *world, gfn_t first, pages_t count)
-{
-    (void)world;
-    (void)first;
-    (void)count;
-}
-
 /* A page is small enough to be read to its end, and a loop that has no way out is a fast one. */
 static bool page_is_zero(const uint64_t *page)
 {
@@ -119,41 +86,6 @@ static bool is_zero(void *world, gfn_t first, pages_t count)
     return true;
 }
 
-static void log_line(void *world, const char *line)
-{
-    (void)world;
-    fprintf(stderr, "pod_load: %s\n", line);
-}
-
-static const struct hcall_host_ops host_ops = {nothing, nothing, log_line};
-static const struct hcall_ops ops = {
-    .copy_from_guest = copy_from_guest,
-    .copy_to_guest = copy_to_guest,
-    .preempt = no,
-    .begin_exclusive = nothing,
-    .end_exclusive = nothing,
-    .is_zero = is_zero,
-    .mark_pod = range,
-    .back_zeroed = range,
-    .crash = nothing,
-};
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "pod_load: %s\n", what);
-        exit(1);
-    }
-}
-
 /* --- A guest, and the control domain that builds it ------------------------------------------ */
 
 static struct hcall_host *host;
@@ -163,8 +95,11 @@ static void open_domains(void)
 {
     const struct hcall_host_params pool = {.pages = 1u << 24};
     struct hcall_domain_params params = {.max_pages = 1u << 24};
+    struct hcall_ops ops = idle_ops;
 
-    host = hcall_host_new(&pool, &host_ops, NULL);
+    ops.is_zero = is_zero;
+    idle_memory = &memory;
+    host = hcall_host_new(&pool, &idle_host_ops, NULL);
     must(host != NULL, "no memory for a host");
     control = hcall_domain_new(host, &params, &ops, NULL);
     params.domid = 1;
