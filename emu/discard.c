@@ -19,7 +19,7 @@ void discard_manager_init(XenBed *xb)
     }
 }
 
-/* Calls fn for the runs in a section that are holes, or are not; stops when it returns non-zero. */
+/* Calls fn for the runs in a section that are no RAM, or are; stops when it returns non-zero. */
 static int replay(const MemoryRegionSection *section, bool holes,
                   int (*fn)(MemoryRegionSection *, void *), void *opaque)
 {
@@ -30,7 +30,7 @@ static int replay(const MemoryRegionSection *section, bool holes,
     while (offset < end && !ret) {
         hwaddr length = end - offset;
 
-        if (xen_trap_is_hole(section->mr, offset, &length) == holes) {
+        if ((xen_trap_lookup(section->mr, offset, &length) != XEN_TRAP_RAM) == holes) {
             MemoryRegionSection run = *section;
 
             run.offset_within_region = offset;

@@ -53,15 +53,21 @@ static void world_unlock(void *world)
 
 void domain_begin_exclusive(XenBed *xb)
 {
-    /* We are inside cpu_exec(), as every hypercall is: leave it, or we wait for ourselves. */
+    bool running = current_cpu->running;
+
     assert(!bql_locked());
-    cpu_exec_end(current_cpu);
+    if (running) {
+        /* We are inside cpu_exec(), as every hypercall is: leave it, or we wait for ourselves. */
+        cpu_exec_end(current_cpu);
+    }
     start_exclusive();
     world_lock(xb);
+    xb->was_running = running;
 }
 
 void domain_end_exclusive(XenBed *xb)
 {
+    bool running = xb->was_running;
     CPUState *cs;
 
     if (xb->changed) {
@@ -76,7 +82,9 @@ void domain_end_exclusive(XenBed *xb)
     }
     world_unlock(xb);
     end_exclusive();
-    cpu_exec_start(current_cpu);
+    if (running) {
+        cpu_exec_start(current_cpu);
+    }
 }
 
 static void world_begin_exclusive(void *world)
@@ -118,6 +126,23 @@ static void world_back(void *world, gfn_t first, pages_t count)
     xb->changed = true;
 }
 
+static bool world_is_zero(void *world, gfn_t first, pages_t count)
+{
+    return trap_is_zero(first, count);
+}
+
+static void world_mark_pod(void *world, gfn_t first, pages_t count)
+{
+    trap_make_pod(first, count);
+    ((XenBed *)world)->changed = true;
+}
+
+/* No vCPU has a translation of what was no RAM. */
+static void world_back_zeroed(void *world, gfn_t first, pages_t count)
+{
+    trap_populate(first, count);
+}
+
 static void world_move(void *world, gfn_t from, gfn_t to)
 {
     trap_move(from, to);
@@ -145,9 +170,12 @@ static void world_special_moved(void *world, unsigned special)
     }
 }
 
-/* As QEMU does when a guest says itself that it has crashed. */
+/* As QEMU does when a guest says itself that it has crashed; one that has not run is not built. */
 static void world_crash(void *world)
 {
+    if (!((XenBed *)world)->started) {
+        return;
+    }
     cpu_dump_state(current_cpu, stderr, CPU_DUMP_CODE);
     qemu_system_guest_panicked(NULL);
 }
@@ -169,9 +197,12 @@ static const struct hcall_ops world_ops = {
     .preempt = world_preempt,
     .begin_exclusive = world_begin_exclusive,
     .end_exclusive = world_end_exclusive,
+    .is_zero = world_is_zero,
     .backable = world_backable,
     .discard = world_discard,
+    .mark_pod = world_mark_pod,
     .back = world_back,
+    .back_zeroed = world_back_zeroed,
     .move = world_move,
     .special_moved = world_special_moved,
     .crash = world_crash,
@@ -179,10 +210,8 @@ static const struct hcall_ops world_ops = {
 
 /* --- The builder ----------------------------------------------------------- */
 
-static void build_ram(XenBed *xb, gfn_t first, gfn_t end)
+static void check_build(XenBed *xb, int err, gfn_t first, gfn_t end)
 {
-    int err = first < end ? hcall_domain_build_ram(xb->domain, first, end - first) : 0;
-
     if (err) {
         error_report("xenbed: building domain %u: gfns 0x%" PRIx64 "-0x%" PRIx64 ": %s", xb->domid,
                      first, end - 1, strerror(-err));
@@ -190,20 +219,59 @@ static void build_ram(XenBed *xb, gfn_t first, gfn_t end)
     }
 }
 
-/* RAM but for the VGA hole, special and ioreq pages. */
-static void build_hvm(XenBed *xb, gfn_t low_end)
+static bool is_pod(const XenBed *xb)
 {
-    build_ram(xb, 0, VGA_HOLE_FIRST);
-    build_ram(xb, VGA_HOLE_END, low_end);
+    return xb->memory < current_machine->ram_size;
+}
+
+/* Memory the guest boots with: all there, or waiting to be touched. */
+static void build_memory(XenBed *xb, gfn_t first, gfn_t end)
+{
+    if (first < end) {
+        check_build(xb,
+                    is_pod(xb) ? hcall_domain_build_pod(xb->domain, first, end - first)
+                               : hcall_domain_build_ram(xb->domain, first, end - first),
+                    first, end);
+    }
+}
+
+/* Pages that are the domain's from the first. */
+static void build_ram(XenBed *xb, gfn_t first, gfn_t end)
+{
+    check_build(xb, hcall_domain_build_ram(xb->domain, first, end - first), first, end);
+}
+
+/* The cache that memory is populated from is filled before anything else. */
+static void build_cache(XenBed *xb, pages_t vga_hole)
+{
+    pages_t target = xb->memory / HCALL_PAGE_SIZE - vga_hole;
+    int err = is_pod(xb) ? hcall_domain_set_pod_target(xb->domain, target) : 0;
+
+    if (err) {
+        error_report("xenbed: building domain %u: a cache of %" PRIu64 " pages: %s", xb->domid,
+                     target, strerror(-err));
+        exit(1);
+    }
+}
+
+/* RAM but for the VGA hole, special and ioreq pages. */
+static void build_hvm(XenBed *xb, gfn_t low_end, gfn_t high_end)
+{
+    build_cache(xb, VGA_HOLE_END - VGA_HOLE_FIRST);
+    build_memory(xb, 0, VGA_HOLE_FIRST);
+    build_memory(xb, VGA_HOLE_END, low_end);
+    build_memory(xb, GFN_4G, high_end);
     build_ram(xb, IOREQ_FIRST, SPECIAL_END);
 }
 
 /* RAM without a hole, ACPI tables, special pages. */
-static void build_pvh(XenBed *xb, gfn_t low_end)
+static void build_pvh(XenBed *xb, gfn_t low_end, gfn_t high_end)
 {
     gfn_t acpi = PVH_ACPI >> HCALL_PAGE_SHIFT;
 
-    build_ram(xb, 0, low_end);
+    build_cache(xb, 0);
+    build_memory(xb, 0, low_end);
+    build_memory(xb, GFN_4G, high_end);
     build_ram(xb, acpi, acpi + PVH_ACPI_PAGES);
     build_ram(xb, SPECIAL_FIRST, SPECIAL_END);
 }
@@ -213,18 +281,19 @@ static void build_domain(XenBed *xb)
 {
     X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
     gfn_t low_end = x86ms->below_4g_mem_size >> HCALL_PAGE_SHIFT;
+    gfn_t high_end = GFN_4G + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT);
 
     QEMU_LOCK_GUARD(&xb->lock);
 
+    touch_reset();
     hcall_domain_reset(xb->domain);
     hcall_domain_set_max_pages(xb->domain, (xb->memory / KiB + MAXMEM_SLACK_KIB) / KIB_PER_PAGE);
     trap_reset();
     if (xb->type == XENBED_TYPE_PVH) {
-        build_pvh(xb, low_end);
+        build_pvh(xb, low_end, high_end);
     } else {
-        build_hvm(xb, low_end);
+        build_hvm(xb, low_end, high_end);
     }
-    build_ram(xb, GFN_4G, GFN_4G + (x86ms->above_4g_mem_size >> HCALL_PAGE_SHIFT));
 }
 
 /* QEMU's reset leaves grant table frames where the last kernel had them. */
@@ -275,7 +344,10 @@ bool xenbed_domain_init(XenBed *xb, Error **errp)
 
     qemu_mutex_init(&xb->lock);
     xb->host = hcall_host_new(&host, &host_ops, xb);
-    if (xb->host && hcall_domain_new(xb->host, &control, &world_ops, xb)) {
+    if (xb->host) {
+        xb->control = hcall_domain_new(xb->host, &control, &world_ops, xb);
+    }
+    if (xb->control) {
         xb->domain = hcall_domain_new(xb->host, &guest, &world_ops, xb);
     }
     if (!xb->domain || set_memory_map(xb, X86_MACHINE(qdev_get_machine()))) {

@@ -71,27 +71,60 @@ bool xenbed_xenstore_request(struct XenstoreImplState *s, const struct xsd_sockm
                              void (*fn)(void *opaque, const char *path, const char *token),
                              void *opaque);
 
-/* --- trap.c: touch traps ------------------------------------------------- */
+/* --- trap.c, touch.c: touch traps ----------------------------------------- */
 
 /* Set once, when guest RAM first gets a page that is not plain RAM. */
 extern bool xen_trap_active;
 
-bool xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len);
+/* What the page is that is about to be touched. */
+typedef enum {
+    XEN_TRAP_RAM,
+    XEN_TRAP_HOLE,
+    XEN_TRAP_POD, /* it gets a page when it is touched */
+} XenTrap;
+
+XenTrap xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len);
+XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len);
+void xen_trap_cpu_touch(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t retaddr);
 
 /*
- * Is guest memory at mr + offset a hole?  *len is cut to the run of pages that
- * have the same answer.
+ * A device is about to access guest memory at mr + offset: is that a hole?  What is
+ * populate-on-demand is populated first.  *len is cut to the run of pages that have the same
+ * answer.
  */
 static inline bool xen_trap_is_hole(MemoryRegion *mr, hwaddr offset, hwaddr *len)
 {
-    return unlikely(qatomic_read(&xen_trap_active)) && xen_trap_lookup(mr, offset, len);
+    return unlikely(qatomic_read(&xen_trap_active)) &&
+           xen_trap_device_touch(mr, offset, len) == XEN_TRAP_HOLE;
 }
 
+/*
+ * A vCPU's TLB is filled with the page at this guest physical address: it is populated if it is
+ * populate-on-demand.  If that took pages away from elsewhere it does not return, but starts the
+ * instruction at retaddr again, which may have looked at one of them.  A fill that cannot
+ * do that (a probe, or one of the page walker's own) leaves it to the next that can.
+ */
+static inline void xen_trap_cpu(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t retaddr)
+{
+    if (unlikely(qatomic_read(&xen_trap_active))) {
+        xen_trap_cpu_touch(cs, addr, may_restart, retaddr);
+    }
+}
+
+/*
+ * A backend has mapped the page of guest memory behind a section, and has unmapped it: in
+ * between it is not taken back.  Sections of anything else are allowed.
+ */
+void xenbed_get_page(const MemoryRegionSection *section);
+void xenbed_put_page(const MemoryRegionSection *section);
+
+/* For the same fill, then: is the page no RAM? */
 static inline bool xen_trap_page_is_hole(MemoryRegion *mr, hwaddr offset)
 {
     hwaddr one = 1;
 
-    return xen_trap_is_hole(mr, offset, &one);
+    return unlikely(qatomic_read(&xen_trap_active)) &&
+           xen_trap_lookup(mr, offset, &one) != XEN_TRAP_RAM;
 }
 
 /*

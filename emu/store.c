@@ -129,9 +129,12 @@ static bool set_cpus(Error **errp)
     return true;
 }
 
+/* libxl takes 1 MiB off an HVM domain's target when it boots with less than it sees. */
 static bool set_target(XenBed *xb, Error **errp)
 {
-    return set_home_number("memory/target", xb->memory / 1024, errp);
+    bool fudge = xb->type == XENBED_TYPE_HVM && xb->memory < current_machine->ram_size;
+
+    return set_home_number("memory/target", xb->memory / 1024 - (fudge ? 1024 : 0), errp);
 }
 
 bool store_init(XenBed *xb, Error **errp)

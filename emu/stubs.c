@@ -7,11 +7,21 @@
 #include "xenbed/emu/hooks.h"
 
 bool xen_trap_active;
+__thread unsigned xen_trap_observers;
 MemoryRegion xen_trap_hole;
 
-bool xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+XenTrap xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
 {
-    return false;
+    return XEN_TRAP_RAM;
+}
+
+void xen_trap_cpu_touch(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t retaddr)
+{
+}
+
+XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+{
+    return XEN_TRAP_RAM;
 }
 
 bool xen_tcg_enabled(void)

@@ -10,6 +10,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "qemu/cutils.h"
 #include "qemu/madvise.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
@@ -22,12 +23,7 @@
 #include "system/system.h"
 #include "xenbed/emu/xenbed.h"
 
-/* States of a gfn.  0 is the state of what this file knows nothing about. */
-enum {
-    TRAP_RAM = 0,
-    TRAP_HOLE = 1,
-};
-
+/* A state of a gfn is an XenTrap; 0, RAM, is that of what this file knows nothing about. */
 #define TRAP_BITS 2
 #define TRAP_PER_BYTE (8 / TRAP_BITS)
 #define TRAP_MASK ((1 << TRAP_BITS) - 1)
@@ -75,7 +71,7 @@ static void state_set(gfn_t first, pages_t count, unsigned state)
         first++;
         count--;
     }
-    if (state != TRAP_RAM) {
+    if (state != XEN_TRAP_RAM) {
         qatomic_set(&xen_trap_active, true);
     }
 }
@@ -116,31 +112,53 @@ bool trap_backable(gfn_t first, pages_t count)
     return xenbed->type == XENBED_TYPE_PVH || !in_vga_hole;
 }
 
-/* Called for every device access and every TLB fill, from any thread. */
-bool xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+/* NULL: not guest RAM. */
+static const TrapBlock *block_of_region(const MemoryRegion *mr, hwaddr offset)
 {
-    const TrapBlock *b = trap.block, *end = b + trap.nr_blocks;
+    for (const TrapBlock *b = trap.block; b < trap.block + trap.nr_blocks; b++) {
+        if (mr == b->mr && offset - b->offset < b->pages << HCALL_PAGE_SHIFT) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+bool trap_may_be_pod(gfn_t gfn)
+{
+    return gfn < trap.end && state_get(gfn) == XEN_TRAP_POD;
+}
+
+bool trap_gfn_of_region(const MemoryRegion *mr, hwaddr offset, gfn_t *gfn)
+{
+    const TrapBlock *b = block_of_region(mr, offset);
+
+    if (b) {
+        *gfn = b->first + ((offset - b->offset) >> HCALL_PAGE_SHIFT);
+    }
+    return b;
+}
+
+/* Called for every device access and every TLB fill, from any thread. */
+XenTrap xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+{
+    const TrapBlock *b = block_of_region(mr, offset);
     gfn_t gfn, last;
-    bool hole;
+    XenTrap state;
 
-    while (b < end && (mr != b->mr || offset - b->offset >= b->pages << HCALL_PAGE_SHIFT)) {
-        b++;
+    if (!b) {
+        return XEN_TRAP_RAM;
     }
-    if (b == end) {
-        return false;
-    }
-
     offset -= b->offset;
     gfn = b->first + (offset >> HCALL_PAGE_SHIFT);
-    hole = state_get(gfn) == TRAP_HOLE;
+    state = state_get(gfn);
     if (*len > HCALL_PAGE_SIZE - offset % HCALL_PAGE_SIZE) {
         last = MIN(b->pages - 1, (offset + *len - 1) >> HCALL_PAGE_SHIFT) + b->first;
-        while (gfn < last && (state_get(gfn + 1) == TRAP_HOLE) == hole) {
+        while (gfn < last && state_get(gfn + 1) == state) {
             gfn++;
         }
         *len = MIN(*len, ((gfn + 1 - b->first) << HCALL_PAGE_SHIFT) - offset);
     }
-    return hole;
+    return state;
 }
 
 static uint64_t hole_read(void *opaque, hwaddr addr, unsigned size)
@@ -187,6 +205,16 @@ static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
     }
 }
 
+/* Where QEMU keeps what the page holds; NULL: no vCPU can see it. */
+static void *page_of_gfn(gfn_t gfn)
+{
+    const TrapBlock *b = block_of_gfn(gfn);
+
+    return b ? (uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset +
+                   ((gfn - b->first) << HCALL_PAGE_SHIFT)
+             : NULL;
+}
+
 static void forget_hidden(gfn_t first, pages_t count)
 {
     GHashTableIter iter;
@@ -203,14 +231,45 @@ static void forget_hidden(gfn_t first, pages_t count)
     }
 }
 
-void trap_make_hole(gfn_t first, pages_t count)
+static void discard_pages(gfn_t first, pages_t count, XenTrap state)
 {
     forget_hidden(first, count);
     if (first < trap.end) {
         count = MIN(count, trap.end - first);
-        state_set(first, count, TRAP_HOLE);
+        state_set(first, count, state);
         for_each_piece(first, count, discard_piece);
     }
+}
+
+void trap_make_hole(gfn_t first, pages_t count)
+{
+    discard_pages(first, count, XEN_TRAP_HOLE);
+}
+
+void trap_make_pod(gfn_t first, pages_t count)
+{
+    discard_pages(first, count, XEN_TRAP_POD);
+}
+
+/* The pages were discarded when they became populate-on-demand, so they are zero. */
+void trap_populate(gfn_t first, pages_t count)
+{
+    if (first < trap.end) {
+        state_set(first, MIN(count, trap.end - first), XEN_TRAP_RAM);
+    }
+}
+
+bool trap_is_zero(gfn_t first, pages_t count)
+{
+    bool zero = true;
+
+    for (gfn_t gfn = first; gfn < first + count && zero; gfn++) {
+        const void *page = page_of_gfn(gfn);
+
+        /* What no vCPU can see is not looked at. */
+        zero = page && buffer_is_zero(page, HCALL_PAGE_SIZE);
+    }
+    return zero;
 }
 
 void trap_make_ram(gfn_t first, pages_t count)
@@ -221,22 +280,12 @@ void trap_make_ram(gfn_t first, pages_t count)
     }
     count = MIN(count, trap.end - first);
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        if (state_get(gfn) != TRAP_HOLE) {
+        if (state_get(gfn) == XEN_TRAP_RAM) {
             /* A page that was RAM already is replaced: what it held is gone. */
             for_each_piece(gfn, 1, discard_piece);
         }
     }
-    state_set(first, count, TRAP_RAM);
-}
-
-/* Where QEMU keeps what the page holds; NULL: no vCPU can see it. */
-static void *page_of_gfn(gfn_t gfn)
-{
-    const TrapBlock *b = block_of_gfn(gfn);
-
-    return b ? (uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset +
-                   ((gfn - b->first) << HCALL_PAGE_SHIFT)
-             : NULL;
+    state_set(first, count, XEN_TRAP_RAM);
 }
 
 void trap_poison(gfn_t first, pages_t count)
@@ -280,11 +329,11 @@ static void empty_room(const TrapBlock *b)
     gfn_t gfn = b->first, end = b->first + b->pages, first;
 
     while (gfn < end) {
-        while (gfn < end && state_get(gfn) == TRAP_HOLE) {
+        while (gfn < end && state_get(gfn) == XEN_TRAP_HOLE) {
             gfn++;
         }
         first = gfn;
-        while (gfn < end && state_get(gfn) != TRAP_HOLE) {
+        while (gfn < end && state_get(gfn) != XEN_TRAP_HOLE) {
             gfn++;
         }
         if (first < gfn) {
@@ -303,7 +352,7 @@ void trap_reset(void)
         if (is_room(b)) {
             empty_room(b);
         } else {
-            state_set(b->first, b->pages, TRAP_RAM);
+            state_set(b->first, b->pages, XEN_TRAP_RAM);
         }
     }
 }
@@ -418,7 +467,7 @@ bool trap_init(Error **errp)
     }
     for (unsigned i = 0; i < trap.nr_blocks; i++) {
         if (is_room(&trap.block[i])) {
-            state_set(trap.block[i].first, trap.block[i].pages, TRAP_HOLE);
+            state_set(trap.block[i].first, trap.block[i].pages, XEN_TRAP_HOLE);
         }
     }
     return true;

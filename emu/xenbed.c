@@ -19,6 +19,7 @@
 #include "hw/xen/xen.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
+#include "system/runstate.h"
 #include "system/system.h"
 #include "system/tcg.h"
 #include "xenbed/emu/xenbed.h"
@@ -54,12 +55,14 @@ static void check_machine(XenBed *xb, Error **errp)
         error_setg(errp,
                    "xenbed: memory (%" PRIu64 " KiB) is above the machine's -m (%" PRIu64 " KiB)",
                    xb->memory / KiB, ms->ram_size / KiB);
-    } else if (xb->memory && xb->memory < ms->ram_size) {
-        error_setg(errp,
-                   "xenbed: memory (%" PRIu64 " KiB) below the machine's -m (%" PRIu64
-                   " KiB) needs populate-on-demand, which this version does not have",
-                   xb->memory / KiB, ms->ram_size / KiB);
     }
+}
+
+static void note_start(void *opaque, bool running, RunState state)
+{
+    XenBed *xb = opaque;
+
+    xb->started = xb->started || running;
 }
 
 static void xenbed_machine_done(Notifier *n, void *unused)
@@ -69,10 +72,11 @@ static void xenbed_machine_done(Notifier *n, void *unused)
 
     check_machine(xb, &err);
     if (!err) {
-        xb->memory = current_machine->ram_size;
+        xb->memory = xb->memory ? xb->memory : current_machine->ram_size;
         if (trap_init(&err) && xenbed_domain_init(xb, &err) && store_init(xb, &err) &&
             (xb->type != XENBED_TYPE_PVH || pvh_init(xb, &err))) {
             discard_manager_init(xb);
+            qemu_add_vm_change_state_handler(note_start, xb);
             qemu_register_reset(xenbed_reset, xb);
             return;
         }
@@ -241,6 +245,7 @@ static void get_domain(Object *obj, Visitor *v, const char *name, void *opaque, 
 {
     XenBed *xb = running(obj, errp);
     uint64_t domid, tot_pages, max_pages;
+    struct hcall_pod_info pod;
     const TrapBlock *block;
     unsigned n;
 
@@ -252,11 +257,18 @@ static void get_domain(Object *obj, Visitor *v, const char *name, void *opaque, 
         domid = hcall_domain_id(xb->domain);
         tot_pages = hcall_domain_tot_pages(xb->domain);
         max_pages = hcall_domain_max_pages(xb->domain);
+        hcall_domain_pod_info(xb->domain, &pod);
     }
     visit_type_str(v, "name", &xb->name, errp);
     visit_type_uint64(v, "domid", &domid, errp);
     visit_type_uint64(v, "tot-pages", &tot_pages, errp);
     visit_type_uint64(v, "max-pages", &max_pages, errp);
+    visit_type_uint64(v, "pod-entries", &pod.entries, errp);
+    visit_type_uint64(v, "pod-cache-superpage", &pod.cache_superpage, errp);
+    visit_type_uint64(v, "pod-cache-single", &pod.cache_single, errp);
+    visit_type_uint64(v, "pod-populated", &pod.populated, errp);
+    visit_type_uint64(v, "pod-reclaimed", &pod.reclaimed, errp);
+    visit_type_uint64(v, "pod-swept", &pod.swept, errp);
     visit_start_list(v, "ram", NULL, 0, errp);
     block = trap_blocks(&n);
     for (unsigned i = 0; i < n; i++) {
@@ -303,6 +315,25 @@ static void set_xen_log(Object *obj, const char *value, Error **errp)
         return;
     }
     xenbed_log_clear(XENBED(obj));
+}
+
+/* What the toolstack does with XENMEM_set_pod_target. */
+static void set_pod_target(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    XenBed *xb = running(obj, errp);
+    uint64_t pages;
+    int err;
+
+    if (!xb || !visit_type_uint64(v, name, &pages, errp)) {
+        return;
+    }
+    WITH_QEMU_LOCK_GUARD(&xb->lock)
+    {
+        err = hcall_domain_set_pod_target(xb->domain, pages);
+    }
+    if (err) {
+        error_setg_errno(errp, -err, "xenbed: pod-target %" PRIu64 " pages", pages);
+    }
 }
 
 /* --- Class ------------------------------------------------------------------- */
@@ -355,6 +386,8 @@ static void xenbed_class_init(ObjectClass *oc, void *data)
         "The hypervisor's counters and the blocks behind guest memory");
     add(oc, "max-pages", "uint64", get_max_pages, set_max_pages,
         "Limit for new allocations (pages)");
+    add(oc, "pod-target", "uint64", NULL, set_pod_target,
+        "What the populate-on-demand cache makes tot-pages come to (pages)");
 }
 
 static void xenbed_instance_init(Object *obj)

@@ -39,11 +39,14 @@ struct XenBed {
      */
     QemuMutex lock;
     struct hcall_host *host;
-    struct hcall_domain *domain;
-    bool changed; /* this exclusive section changed what gfns are */
+    struct hcall_domain *domain, *control;
+    bool changed;     /* this exclusive section changed what gfns are */
+    bool was_running; /* ... and the vCPU that is in it runs the guest */
 
     QemuMutex log_lock; /* innermost */
     GString *log;
+
+    bool started; /* the guest has run: what comes before is the builder's doing */
 
     Notifier machine_done;
 };
@@ -67,7 +70,7 @@ void xen_tcg_hypercall(ArchCPU *cpu, struct kvm_xen_exit *exit);
 bool xenbed_domain_init(XenBed *xb, Error **errp);
 /* The domain as its builder leaves it. */
 void xenbed_domain_reset(XenBed *xb);
-/* All vCPUs stopped and xb->lock held, by a vCPU without the BQL. */
+/* All vCPUs stopped and xb->lock held, by a vCPU without the BQL: running the guest or not. */
 void domain_begin_exclusive(XenBed *xb);
 void domain_end_exclusive(XenBed *xb);
 
@@ -75,6 +78,9 @@ void domain_end_exclusive(XenBed *xb);
 void xenbed_log(XenBed *xb, const char *line);
 char *xenbed_log_text(XenBed *xb);
 void xenbed_log_clear(XenBed *xb);
+
+/* touch.c: pages that backends have mapped are forgotten; with xb->lock held. */
+void touch_reset(void);
 
 /* grant.c: the two grant_table_ops that xenbed answers; false: another. */
 struct kvm_xen_exit;
@@ -109,6 +115,13 @@ void trap_reset(void);
 bool trap_backable(gfn_t first, pages_t count);
 void trap_make_hole(gfn_t first, pages_t count);
 void trap_make_ram(gfn_t first, pages_t count);
+void trap_make_pod(gfn_t first, pages_t count);
+void trap_populate(gfn_t first, pages_t count);
+bool trap_is_zero(gfn_t first, pages_t count);
+/* A look without region or lock: false is the truth. */
+bool trap_may_be_pod(gfn_t gfn);
+/* False: mr at this offset is no guest RAM.  Needs no lock. */
+bool trap_gfn_of_region(const MemoryRegion *mr, hwaddr offset, gfn_t *gfn);
 /* What pages hold that nobody has scrubbed: no zero anywhere. */
 void trap_poison(gfn_t first, pages_t count);
 /* The page at from is at to, and from is a hole. */

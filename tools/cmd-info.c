@@ -85,6 +85,9 @@ static bool describe_domain(JsonObject *facts, const char *name_or_id, GError **
     json_object_set_int_member(facts, "vcpus", domain->vcpus);
     json_object_set_int_member(facts, "tot_pages", info.tot_pages);
     json_object_set_int_member(facts, "max_pages", info.max_pages);
+    json_object_set_int_member(facts, "pod_entries", info.pod.entries);
+    json_object_set_int_member(facts, "pod_cache",
+                               info.pod.cache_superpage + info.pod.cache_single);
     if (!describe_memory(facts, domain, error)) {
         return false;
     }
@@ -133,10 +136,12 @@ const struct command cmd_info = {
     .name = "info",
     .arguments = "[DOMAIN]",
     .summary = "Show what xenbed uses, or all about one domain",
-    .description = "Of a domain: tot_pages and max_pages are the hypervisor's, in pages of 4 KiB; "
-                   "target, static-max\nand videoram are the store's, in KiB; resident is the host "
-                   "memory really behind the guest's, in KiB;\nxenstore is the socket of its "
-                   "xenstore.",
+    .description =
+        "Of a domain: tot_pages and max_pages are the hypervisor's, in pages of 4 KiB, and so are "
+        "pod_entries\nand pod_cache: what is populate-on-demand, and what it is populated from "
+        "(xenbed pod shows more);\ntarget, static-max and videoram are the store's, in KiB; "
+        "resident is the host memory really behind\nthe guest's, in KiB; xenstore is the socket "
+        "of its xenstore.",
     .options = options,
     .max_arguments = 1,
     .run = run,

@@ -33,10 +33,19 @@ struct plan {
     kib_t videoram;
 };
 
+/* What was asked for, and of which domain; and the plan that comes of it. */
+struct request {
+    const Domain *domain;
+    Qmp *qmp;
+    kib_t size;
+    struct plan *plan;
+};
+
 /* The same as libxl: the limit and the target change while the transaction holds. */
-static bool change(const Domain *domain, Qmp *qmp, const Store *store, xs_transaction_t t,
-                   kib_t requested, struct plan *plan, GError **error)
+static bool change(const Store *store, xs_transaction_t t, void *data, GError **error)
 {
+    const struct request *request = data;
+    struct plan *plan = request->plan;
     g_autofree char *target = NULL;
     kib_t static_max;
 
@@ -44,12 +53,13 @@ static bool change(const Domain *domain, Qmp *qmp, const Store *store, xs_transa
         !store_read_kib(store, t, "memory/videoram", &plan->videoram, error)) {
         return false;
     }
-    if (!memory_plan_mem_set(requested, plan->videoram, static_max, &plan->mem_set, error)) {
-        g_prefix_error(error, "%s: ", domain->name);
+    if (!memory_plan_mem_set(request->size, plan->videoram, static_max, &plan->mem_set, error)) {
+        g_prefix_error(error, "%s: ", request->domain->name);
         return false;
     }
     target = g_strdup_printf("%" G_GUINT64_FORMAT, plan->mem_set.target);
-    return domctl_set_max_pages(qmp, plan->mem_set.max_pages, error) &&
+    return domctl_set_max_pages(request->qmp, plan->mem_set.max_pages, error) &&
+           domctl_set_pod_target(request->qmp, plan->mem_set.pod_target, error) &&
            store_write(store, t, "memory/target", target, error);
 }
 
@@ -57,22 +67,9 @@ static bool apply(const Domain *domain, kib_t requested, struct plan *plan, GErr
 {
     g_autoptr(Qmp) qmp = domctl_open(domain, DOMCTL_SECONDS, error);
     g_autoptr(Store) store = qmp ? store_open(domain, error) : NULL;
-    xs_transaction_t t;
-    bool again;
+    struct request request = {domain, qmp, requested, plan};
 
-    do {
-        if (!store || (t = store_begin(store, error)) == XBT_NULL) {
-            return false;
-        }
-        if (!change(domain, qmp, store, t, requested, plan, error)) {
-            store_abort(store, t);
-            return false;
-        }
-        if (store_commit(store, t, &again, error)) {
-            return true;
-        }
-    } while (again);
-    return false;
+    return store && store_change(store, change, &request, error);
 }
 
 /* Waits until tot_pages is at TARGET and rests there, or stops moving short of it. */

@@ -286,12 +286,6 @@ static bool check(Config *config, const char *path, GError **error)
                     "%s: memory: %" G_GUINT64_FORMAT " is more than maxmem, %" G_GUINT64_FORMAT,
                     path, config->memory, config->maxmem);
     }
-    if (config->memory < config->maxmem) {
-        return fail(error,
-                    "%s: memory: less than maxmem needs populate-on-demand, which this version "
-                    "does not have",
-                    path);
-    }
     if (config->extra && config->cmdline) {
         g_ptr_array_add(config->warnings,
                         g_strdup_printf("%s: extra: ignored in favour of cmdline", path));

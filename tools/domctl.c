@@ -57,6 +57,11 @@ static void add_ram_block(GArray *ranges, JsonObject *block)
     g_array_append_val(ranges, range);
 }
 
+static pages_t get_pages(JsonObject *domain, const char *member)
+{
+    return json_object_get_int_member_with_default(domain, member, 0);
+}
+
 /* The property `domain`: what the hypervisor knows. */
 static bool get_domain(Qmp *qmp, struct dominfo *info, GError **error)
 {
@@ -71,8 +76,16 @@ static bool get_domain(Qmp *qmp, struct dominfo *info, GError **error)
         !json_object_has_member(domain = json_node_get_object(node), "ram")) {
         return fail(error, "%s: no domain there", XENBED_OBJECT);
     }
-    info->tot_pages = json_object_get_int_member_with_default(domain, "tot-pages", 0);
-    info->max_pages = json_object_get_int_member_with_default(domain, "max-pages", 0);
+    info->tot_pages = get_pages(domain, "tot-pages");
+    info->max_pages = get_pages(domain, "max-pages");
+    info->pod = (struct pod_info){
+        .entries = get_pages(domain, "pod-entries"),
+        .cache_superpage = get_pages(domain, "pod-cache-superpage"),
+        .cache_single = get_pages(domain, "pod-cache-single"),
+        .populated = get_pages(domain, "pod-populated"),
+        .reclaimed = get_pages(domain, "pod-reclaimed"),
+        .swept = get_pages(domain, "pod-swept"),
+    };
     info->ram = g_array_new(FALSE, FALSE, sizeof(struct address_range));
     blocks = json_object_get_array_member(domain, "ram");
     for (guint i = 0; i < json_array_get_length(blocks); i++) {
@@ -145,6 +158,11 @@ bool domctl_read_info(const Domain *domain, unsigned seconds, struct dominfo *in
 bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error)
 {
     return set_property(qmp, "max-pages", int_node(max_pages), error);
+}
+
+bool domctl_set_pod_target(Qmp *qmp, pages_t pages, GError **error)
+{
+    return set_property(qmp, "pod-target", int_node(pages), error);
 }
 
 bool domctl_pause(Qmp *qmp, GError **error)

@@ -14,9 +14,20 @@
 
 #define DOMCTL_STATE_LETTERS "rbpscd" /* running, blocked, paused, shut down, crashed, dying */
 
+/* Populate-on-demand, all in pages. */
+struct pod_info {
+    pages_t entries;                       /* gfns that are populate-on-demand */
+    pages_t cache_superpage, cache_single; /* of tot_pages, what waits to populate them */
+    /* Since the domain was built: */
+    pages_t populated; /* by touches */
+    pages_t reclaimed; /* taken back, as they were zero */
+    pages_t swept;     /* of those, by emergency sweeps */
+};
+
 struct dominfo {
     char state[sizeof(DOMCTL_STATE_LETTERS)]; /* as xl list shows it: a letter or '-' each */
     pages_t tot_pages, max_pages;
+    struct pod_info pod;
     GArray *ram; /* of struct address_range: guest memory inside QEMU */
 };
 
@@ -29,6 +40,9 @@ Qmp *domctl_open(const Domain *domain, unsigned seconds, GError **error);
 bool domctl_get_info(Qmp *qmp, struct dominfo *info, GError **error);
 
 bool domctl_set_max_pages(Qmp *qmp, pages_t max_pages, GError **error);
+
+/* XENMEM_set_pod_target: nothing comes of it for a domain that has no PoD memory (any more). */
+bool domctl_set_pod_target(Qmp *qmp, pages_t pages, GError **error);
 
 /* Stops a domain's vCPUs, and lets them run again or for the first time. */
 bool domctl_pause(Qmp *qmp, GError **error);

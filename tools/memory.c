@@ -48,6 +48,20 @@ bool memory_plan_mem_set(kib_t requested, kib_t videoram, kib_t static_max, stru
     }
     plan->target = target;
     plan->max_pages = (target + videoram + MEMORY_SLACK_KIB) / KIB_PER_PAGE;
+    /* The video RAM is not in it, the slack is. */
+    plan->pod_target = (target + MEMORY_SLACK_KIB) / KIB_PER_PAGE;
+    return true;
+}
+
+bool memory_plan_mem_max(kib_t requested, kib_t target, pages_t *max_pages, GError **error)
+{
+    if (requested < target) {
+        /* libxl says "than or or". */
+        return fail(error,
+                    "memory_static_max must be greater than or or equal to memory_dynamic_max");
+    }
+    /* The video RAM is not added here, unlike for mem-set. */
+    *max_pages = (requested + MEMORY_SLACK_KIB) / KIB_PER_PAGE;
     return true;
 }
 

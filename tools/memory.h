@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The arithmetic of the toolstack (libxl's) on a domain's memory: sizes as xl
- * takes them, and what `mem-set` turns a size into.  Pure functions.
+ * takes them, and what `mem-set` and `mem-max` turn a size into.  Pure functions.
  */
 #ifndef MEMORY_H
 #define MEMORY_H
@@ -27,10 +27,11 @@ typedef guint64 pages_t; /* of 4 KiB */
  */
 bool memory_parse_size(const char *text, kib_t *size, GError **error);
 
-/* What mem-set writes: ~/memory/target, and the domain's new max_pages. */
+/* What mem-set sets: ~/memory/target, the domain's max_pages, and its PoD target. */
 struct mem_set {
     kib_t target;
     pages_t max_pages;
+    pages_t pod_target;
 };
 
 /*
@@ -39,6 +40,13 @@ struct mem_set {
  */
 bool memory_plan_mem_set(kib_t requested, kib_t videoram, kib_t static_max, struct mem_set *plan,
                          GError **error);
+
+/*
+ * What `mem-max REQUESTED` makes of the max_pages of a domain with this
+ * ~/memory/target; ~/memory/static-max becomes REQUESTED.  The maxmem it booted
+ * with is no limit.  Fails, in libxl's words, if REQUESTED is below the target.
+ */
+bool memory_plan_mem_max(kib_t requested, kib_t target, pages_t *max_pages, GError **error);
 
 /*
  * Whether a domain that owns TOT_PAGES has come to its target: it is within the

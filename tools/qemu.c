@@ -89,6 +89,9 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     if (config->xen_version) {
         g_string_append_printf(object, ",xen-version=%u", config_xen_version(config));
     }
+    if (config->memory < config->maxmem) {
+        g_string_append_printf(object, ",memory=%" G_GUINT64_FORMAT "M", config->memory);
+    }
     if (config->poison) {
         g_string_append(object, ",poison=on");
     }

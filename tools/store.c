@@ -85,27 +85,22 @@ bool store_write(const Store *store, xs_transaction_t t, const char *node, const
     return xs_write(store->handle, t, path, value, strlen(value)) || fail_node(store, node, error);
 }
 
-xs_transaction_t store_begin(const Store *store, GError **error)
+bool store_change(const Store *store, StoreChange *change, void *data, GError **error)
 {
-    xs_transaction_t t = xs_transaction_start(store->handle);
+    xs_transaction_t t;
 
-    if (t == XBT_NULL) {
-        fail_node(store, "transaction", error);
-    }
-    return t;
-}
-
-bool store_commit(const Store *store, xs_transaction_t t, bool *again, GError **error)
-{
-    *again = false;
-    if (xs_transaction_end(store->handle, t, false)) {
-        return true;
-    }
-    *again = errno == EAGAIN;
-    return *again ? false : fail_node(store, "transaction", error);
-}
-
-void store_abort(const Store *store, xs_transaction_t t)
-{
-    xs_transaction_end(store->handle, t, true);
+    do {
+        t = xs_transaction_start(store->handle);
+        if (t == XBT_NULL) {
+            return fail_node(store, "transaction", error);
+        }
+        if (!change(store, t, data, error)) {
+            xs_transaction_end(store->handle, t, true);
+            return false;
+        }
+        if (xs_transaction_end(store->handle, t, false)) {
+            return true;
+        }
+    } while (errno == EAGAIN);
+    return fail_node(store, "transaction", error);
 }

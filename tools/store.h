@@ -26,13 +26,13 @@ bool store_read_kib(const Store *store, xs_transaction_t t, const char *node, ki
 bool store_write(const Store *store, xs_transaction_t t, const char *node, const char *value,
                  GError **error);
 
-/* A transaction, XBT_NULL on error. */
-xs_transaction_t store_begin(const Store *store, GError **error);
+/* What is to be done in transaction T; DATA is the caller's. */
+typedef bool StoreChange(const Store *store, xs_transaction_t t, void *data, GError **error);
 
-/* Commits it; false with *again set if somebody else's change means it has to be done again. */
-bool store_commit(const Store *store, xs_transaction_t t, bool *again, GError **error);
-
-/* Forgets what was done in it. */
-void store_abort(const Store *store, xs_transaction_t t);
+/*
+ * Does CHANGE in a transaction, and anew as often as somebody else's change got in
+ * its way.  If CHANGE fails the store stays as it was.
+ */
+bool store_change(const Store *store, StoreChange *change, void *data, GError **error);
 
 #endif

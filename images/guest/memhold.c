@@ -5,6 +5,7 @@
  * - fill MIB: fill, then verify or rewrite for each such line on stdin; at its end verify once more
  * - touch: touch all free memory once, then free it
  * - churn SECONDS THREADS MIB: threads take, fill, verify and free MIB in all, over and over
+ * - race SECONDS THREADS MIB: threads write a word to pages of zeroes, verify it and clear it
  * - zero MIB: how long the kernel's way of clearing takes for MIB of touched memory
  *
  * Every word of a page is made from the page's number, the word's number and a
@@ -191,6 +192,8 @@ struct churner {
     pthread_t thread;
     unsigned id;
     unsigned long max_pages;
+    uint64_t *shared;   /* the memory of all threads, if they race for it ... */
+    unsigned long step; /* ... from one page of this one to the next */
     double end;
     unsigned long verified, bad;
 };
@@ -217,16 +220,51 @@ static void *churn(void *arg)
     return NULL;
 }
 
-static int cmd_churn(double duration, unsigned threads, unsigned long mib)
+/*
+ * Nearly all pages are zero at any time, and may be taken back by the hypervisor when they are;
+ * each thread's lie between those of the others.
+ */
+static void *race(void *arg)
+{
+    enum { BATCH = 64 };
+    struct churner *c = arg;
+    unsigned rnd = c->id + 1;
+    unsigned long p = c->id;
+
+    while (seconds() < c->end) {
+        unsigned word = rand_r(&rnd) % WORDS;
+        unsigned long first = p;
+
+        for (int i = 0; i < BATCH; i++, p = (p + c->step) % c->max_pages) {
+            c->shared[p * WORDS + word] = word_at(c->id, p, word);
+        }
+        p = first;
+        for (int i = 0; i < BATCH; i++, p = (p + c->step) % c->max_pages) {
+            volatile uint64_t *at = &c->shared[p * WORDS + word];
+
+            c->bad += *at != word_at(c->id, p, word);
+            *at = 0;
+        }
+        c->verified += BATCH;
+    }
+    return NULL;
+}
+
+static int run_threads(const char *what, void *(*run)(void *), double duration, unsigned threads,
+                       unsigned long mib)
 {
     struct churner *all = calloc(threads, sizeof(*all));
+    uint64_t *shared = run == race ? take(mib * MIB) : NULL;
     unsigned long verified = 0, bad = 0;
 
     for (unsigned i = 0; all && i < threads; i++) {
         all[i].id = i;
-        all[i].max_pages = mib * MIB / PAGE / threads;
+        all[i].shared = shared;
+        all[i].step = threads;
+        all[i].max_pages = mib * MIB / PAGE / (shared ? 1 : threads);
+        all[i].max_pages -= shared ? all[i].max_pages % threads : 0;
         all[i].end = seconds() + duration;
-        if (pthread_create(&all[i].thread, NULL, churn, &all[i]) != 0) {
+        if (pthread_create(&all[i].thread, NULL, run, &all[i]) != 0) {
             fprintf(stderr, "memhold: cannot start a thread\n");
             return 1;
         }
@@ -236,7 +274,7 @@ static int cmd_churn(double duration, unsigned threads, unsigned long mib)
         verified += all[i].verified;
         bad += all[i].bad;
     }
-    printf("churned %lu pages, %lu bad\n", verified, bad);
+    printf("%s %lu pages, %lu bad\n", what, verified, bad);
     return bad != 0 || verified == 0;
 }
 
@@ -268,11 +306,17 @@ int main(int argc, char **argv)
         return cmd_touch();
     }
     if (argc == 5 && strcmp(argv[1], "churn") == 0 && atoi(argv[3]) > 0) {
-        return cmd_churn(atof(argv[2]), atoi(argv[3]), strtoul(argv[4], NULL, 0));
+        return run_threads("churned", churn, atof(argv[2]), atoi(argv[3]),
+                           strtoul(argv[4], NULL, 0));
+    }
+    if (argc == 5 && strcmp(argv[1], "race") == 0 && atoi(argv[3]) > 0) {
+        return run_threads("raced for", race, atof(argv[2]), atoi(argv[3]),
+                           strtoul(argv[4], NULL, 0));
     }
     if (argc == 3 && strcmp(argv[1], "zero") == 0) {
         return cmd_zero(strtoul(argv[2], NULL, 0));
     }
-    fprintf(stderr, "usage: memhold fill MIB | touch | churn SECONDS THREADS MIB | zero MIB\n");
+    fprintf(stderr, "usage: memhold fill MIB | touch | churn SECONDS THREADS MIB | "
+                    "race SECONDS THREADS MIB | zero MIB\n");
     return 2;
 }

@@ -129,6 +129,10 @@ class Console:
         """All the guest has ever written."""
         return self.log.read_text(errors='replace').replace('\r', '') if self.log.exists() else ''
 
+    def send(self, command):
+        """Types a shell command, whatever comes of it."""
+        self.socket.sendall(f'{command}\n'.encode())
+
     def run(self, command, seconds=COMMAND_SECONDS):
         """Runs a shell command in the guest; returns its exit status and output."""
         self.commands += 1
@@ -300,6 +304,10 @@ class Guest(Shell):
 
     def info(self):
         return json.loads(self.xenbed('info', '--json', self.name).stdout)
+
+    def pod(self):
+        """What populate-on-demand has come to."""
+        return json.loads(self.xenbed('pod', '--json', self.name).stdout)
 
     def qmp(self, command, **arguments):
         """One command on QEMU's monitor."""

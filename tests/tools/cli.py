@@ -124,7 +124,10 @@ class Usage(Scene):
         commands = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
         self.assertEqual(
             commands,
-            ["create", "list", "mem-set", "console", "pause", "unpause", "shutdown", "destroy", "info", "dmesg"],
+            [
+                "create", "list", "mem-set", "mem-max", "console", "pause", "unpause", "shutdown",
+                "destroy", "info", "pod", "dmesg",
+            ],
         )
         for command in commands:
             out, _ = self.xenbed(command, "--help")
@@ -141,6 +144,15 @@ class Usage(Scene):
             "mem-set", "guest", status=2,
         )
         self.xenbed("mem-set", "guest", "5", "6", status=2)
+        self.assert_fails(
+            "mem-max: wrong number of arguments: "
+            "the usage is xenbed mem-max [OPTION...] DOMAIN SIZE",
+            "mem-max", "guest", status=2,
+        )
+        self.assert_fails(
+            "pod: wrong number of arguments: the usage is xenbed pod [OPTION...] DOMAIN",
+            "pod", status=2,
+        )
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "w") as full:
@@ -165,11 +177,6 @@ class Refusals(Scene):
         )
         self.assert_refused("FILE: memory: missing", memory=None)
         self.assert_refused("FILE: memory: 1024 is more than maxmem, 512", maxmem=512)
-        self.assert_refused(
-            "FILE: memory: less than maxmem needs populate-on-demand, "
-            "which this version does not have",
-            maxmem=2048,
-        )
         self.assert_refused("FILE:4: vcpus: must be 1 to 8", vcpus=9)
         self.assert_refused(
             "FILE: kernel: missing, a PVH domain has no firmware to start it otherwise",
@@ -261,6 +268,9 @@ class Refusals(Scene):
             ["dmesg", "nobody"],
             ["dmesg", "-c", "nobody"],
             ["mem-set", "nobody", "500"],
+            ["mem-max", "nobody", "500"],
+            ["pod", "nobody"],
+            ["pod", "--json", "nobody"],
         ):
             self.assert_fails("nobody: no such domain", *command)
         self.assert_fails("7: no such domain", "destroy", "7")
@@ -440,6 +450,8 @@ class Life(Scene):
             "vcpus": 1,
             "tot_pages": 262128,
             "max_pages": 262400,
+            "pod_entries": 0,
+            "pod_cache": 0,
             "target": 1048576,
             "static-max": 1048576,
             "videoram": 0,
@@ -449,6 +461,45 @@ class Life(Scene):
         self.assertEqual(facts, expected)
         lines = self.xenbed("info", "guest")[0].splitlines()
         self.assertEqual(lines, [f"{key:23}: {value}" for key, value in expected.items()])
+
+    def test_pod(self):
+        self.create(memory=256, maxmem=512)
+        expected = {
+            "tot_pages": 65520,
+            "max_pages": 65792,
+            "target": 262144,
+            "entries": 130053,
+            "cache_superpage": 64512,
+            "cache_single": 5,
+            "populated": 1536,
+            "reclaimed": 517,
+            "swept": 3,
+        }
+        self.assertEqual(json.loads(self.xenbed("pod", "--json", "guest")[0]), expected)
+        self.assertEqual(
+            self.xenbed("pod", "1")[0].splitlines(),
+            [
+                "tot_pages              : 65520 pages (255.9 MiB)",
+                "max_pages              : 65792 pages (257.0 MiB)",
+                "target                 : 262144 KiB (256.0 MiB)",
+                "entries                : 130053 pages (508.0 MiB)",
+                "cache_superpage        : 64512 pages (252.0 MiB)",
+                "cache_single           : 5 pages (0.0 MiB)",
+                "populated              : 1536 pages (6.0 MiB)",
+                "reclaimed              : 517 pages (2.0 MiB)",
+                "swept                  : 3 pages (0.0 MiB)",
+            ],
+        )
+        facts = self.info()
+        self.assertEqual((facts["pod_entries"], facts["pod_cache"]), (130053, 64517))
+
+    def test_pod_of_a_domain_without_it(self):
+        self.create()
+        facts = json.loads(self.xenbed("pod", "--json", "guest")[0])
+        self.assertEqual([facts.pop(key) for key in ("tot_pages", "target")], [262128, 1048576])
+        self.assertEqual(facts.pop("max_pages"), 262400)
+        self.assertEqual(set(facts.values()), {0}, facts)
+        self.assertIn("entries                : 0 pages", self.xenbed("pod", "guest")[0])
 
     def test_info_of_the_host(self):
         facts = json.loads(self.xenbed("info", "--json")[0])
@@ -528,6 +579,63 @@ class MemSet(Scene):
             for one in lists:
                 self.assertNotIn("not answering", one.communicate(timeout=TIMEOUT)[0])
             process.communicate(timeout=TIMEOUT)
+
+
+class MemMax(Scene):
+    def assert_memory(self, target, static_max, max_pages):
+        facts = self.info()
+        self.assertEqual(
+            (facts["target"], facts["static-max"], facts["max_pages"]),
+            (target, static_max, max_pages),
+        )
+
+    def test_effect(self):
+        self.create(memory=256, maxmem=512)
+        self.assert_memory(262144, 524288, 65792)
+        # As measured on Xen 4.17.7.
+        self.assertEqual(self.xenbed("mem-max", "guest", "400"), ("", ""))
+        self.assert_memory(262144, 409600, 102656)
+        # The target itself will do, and so will more than the domain booted with.
+        self.xenbed("mem-max", "1", "262144k")
+        self.assert_memory(262144, 262144, 65792)
+        self.xenbed("mem-max", "guest", "1g")
+        self.assert_memory(262144, 1048576, 262400)
+
+    def test_refusals(self):
+        self.create(memory=256, maxmem=512)
+        self.assert_fails("lots: invalid memory size", "mem-max", "guest", "lots")
+        for size in ("255", "262143k", "0"):
+            self.assert_fails(
+                "guest: memory_static_max must be greater than or or equal to memory_dynamic_max",
+                "mem-max", "guest", size,
+            )
+        self.assert_memory(262144, 524288, 65792)
+
+    def test_target_that_changes_meanwhile(self):
+        self.environment["FAKE_QEMU"] = "meddler"
+        self.create(memory=256, maxmem=512)
+        self.assert_fails(
+            "guest: memory_static_max must be greater than or or equal to memory_dynamic_max",
+            "mem-max", "guest", "299",
+        )
+        self.assertEqual(self.info()["static-max"], 524288)
+        self.create(name="other", memory=256, maxmem=512)
+        self.xenbed("mem-max", "other", "301")
+        facts = self.info("other")
+        self.assertEqual((facts["target"], facts["static-max"]), (307200, 308224))
+
+    def test_mem_set_goes_by_it(self):
+        self.create()
+        self.xenbed("mem-max", "guest", "2048")
+        self.xenbed("mem-set", "guest", "2048")
+        self.assert_memory(2097152, 2097152, 524544)
+        self.xenbed("mem-set", "guest", "500")
+        self.xenbed("mem-max", "guest", "600")
+        self.assert_memory(512000, 614400, 153856)
+        self.assert_fails(
+            "guest: memory_dynamic_max must be less than or equal to memory_static_max",
+            "mem-set", "guest", "601",
+        )
 
 
 class Console(Scene):

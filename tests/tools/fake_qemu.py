@@ -8,6 +8,7 @@ XENSTORED_LITE.  The variable FAKE_QEMU chooses how it behaves:
   (unset)   the guest follows its target: a moment after it was set it is almost
             there, and another moment later it is there
   stubborn  the guest does not follow
+  meddler   when max-pages is set for the first time, the target becomes 300 MiB meanwhile
   exit      it refuses its arguments with a message, as QEMU does
   abort     it ends with lines that are no message of QEMU's
   silent    it ends with status 3 and no message
@@ -33,11 +34,16 @@ import wire  # noqa: E402
 
 MODE = os.environ.get("FAKE_QEMU", "")
 FOLLOW_SECONDS = 0.3
+MEDDLER_TARGET = 300 * 1024  # KiB
 POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 LIFE_SECONDS = 120  # should a test die before it can end us
 KIB_PER_PAGE = 4
 ALMOST_KIB = 512  # close enough to count as reached, were it not for the next move
+SUPERPAGE_PAGES = 512
+POD_POPULATED = 3 * SUPERPAGE_PAGES  # pages, of which some were zero and taken back,
+POD_RECLAIMED = SUPERPAGE_PAGES + 5
+POD_SWEPT = 3  # and some of these by sweeps
 RAM_BLOCKS = [(8 << 20, 3 << 20), (4 << 20, 1 << 20)]  # bytes; and how many of them are touched
 
 LOG = "(XEN) d1: first line\n(XEN) d1: a \"second\" one: \u20ac %s\n"
@@ -58,7 +64,8 @@ def suboptions(text):
 class Store:
     """The domain's xenstore, and the guest's driver in it; it calls POWER_OFF when asked to."""
 
-    def __init__(self, path, domid, memory, power_off):
+    def __init__(self, path, domid, memory, maxmem, power_off):
+        self.path = path
         self.home = f"/local/domain/{domid}"
         self.target = memory
         self.power_off = power_off
@@ -72,13 +79,17 @@ class Store:
             time.sleep(POLL_SECONDS)
         self.client = wire.Client(path)
         for node, value in (
-            ("memory/static-max", memory),
+            ("memory/static-max", maxmem),
             ("memory/target", memory),
             ("memory/videoram", 0),
             ("control/shutdown", ""),
         ):
             self.client.write(f"{self.home}/{node}", value)
         threading.Thread(target=self.follow, daemon=True).start()
+
+    def meddle(self):
+        with wire.Client(self.path) as client:
+            client.write(f"{self.home}/memory/target", MEDDLER_TARGET)
 
     def follow(self):
         for node in ("memory/target", "control/shutdown"):
@@ -98,9 +109,12 @@ class Domain:
     def __init__(self):
         identity = suboptions(option("-object"))
         self.name, self.domid = identity["name"], int(identity["domid"])
-        memory = int(option("-m").removesuffix("M")) * 1024
-        self.store = Store(identity["xenstore"], self.domid, memory, self.power_off)
+        maxmem = int(option("-m").removesuffix("M")) * 1024
+        memory = int(identity.get("memory", option("-m")).removesuffix("M")) * 1024
+        self.store = Store(identity["xenstore"], self.domid, memory, maxmem, self.power_off)
+        self.pod = self.pod_numbers(memory // KIB_PER_PAGE, maxmem // KIB_PER_PAGE)
         self.properties = {"max-pages": (memory + 1024) // KIB_PER_PAGE, "xen-log": LOG}
+        self.meddled = False
         self.status = "prelaunch" if "-S" in sys.argv else "running"
         self.balloon = memory  # what the guest has come to, KiB
         self.blocks = [mmap.mmap(-1, size) for size, _ in RAM_BLOCKS]
@@ -111,6 +125,23 @@ class Domain:
         if "-no-shutdown" not in sys.argv:
             os._exit(0)
         self.status = "shutdown"
+
+    @staticmethod
+    def pod_numbers(memory, maxmem):
+        """Populate-on-demand, soon after the boot; all in pages."""
+        populated, reclaimed, swept = POD_POPULATED, POD_RECLAIMED, POD_SWEPT
+        cache = memory - populated + reclaimed
+        entries = maxmem - populated + reclaimed
+        if memory == maxmem:
+            entries = cache = populated = reclaimed = swept = 0
+        return {
+            "pod-entries": entries,
+            "pod-cache-superpage": cache - cache % SUPERPAGE_PAGES,
+            "pod-cache-single": cache % SUPERPAGE_PAGES,
+            "pod-populated": populated,
+            "pod-reclaimed": reclaimed,
+            "pod-swept": swept,
+        }
 
     def tot_pages(self):
         moments = (time.monotonic() - self.store.target_time) // FOLLOW_SECONDS
@@ -134,12 +165,16 @@ class Domain:
             "domid": self.domid,
             "tot-pages": self.tot_pages(),
             "max-pages": self.properties["max-pages"],
+            **self.pod,
             "ram": list(self.ram()),
         }
 
     def set(self, name, value):
         if name == "xen-log" and value:
             raise ValueError("xenbed: xen-log can only be emptied")
+        if name == "max-pages" and MODE == "meddler" and not self.meddled:
+            self.meddled = True
+            self.store.meddle()
         self.properties[name] = value
 
 

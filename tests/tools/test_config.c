@@ -192,9 +192,6 @@ static void test_checks(void **state)
     assert_refused("name='g'\n", "guest.cfg: memory: missing");
     assert_refused("name='g'\nmemory=512\nmaxmem=256\n",
                    "guest.cfg: memory: 512 is more than maxmem, 256");
-    assert_refused("name='g'\nmemory=256\nmaxmem=512\n",
-                   "guest.cfg: memory: less than maxmem needs populate-on-demand, which this "
-                   "version does not have");
     assert_refused("name='g'\nmemory=256\nxen_version='4.x'\n",
                    "guest.cfg: xen_version: \"4.x\" is not MAJOR.MINOR");
     assert_refused("name='g'\nmemory=256\nxen_version='4'\n",

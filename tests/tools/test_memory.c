@@ -70,13 +70,14 @@ static void test_bad_sizes(void **state)
 }
 
 static void assert_plan(kib_t requested, kib_t videoram, kib_t static_max, kib_t target,
-                        pages_t max_pages)
+                        pages_t max_pages, pages_t pod_target)
 {
     struct mem_set plan;
 
     assert_true(memory_plan_mem_set(requested, videoram, static_max, &plan, NULL));
     assert_int_equal(plan.target, target);
     assert_int_equal(plan.max_pages, max_pages);
+    assert_int_equal(plan.pod_target, pod_target);
 }
 
 static void assert_refused(kib_t requested, kib_t videoram, kib_t static_max)
@@ -95,11 +96,11 @@ static void test_plan_with_video_ram(void **state)
     const kib_t videoram = 8 * MIB, static_max = 1024 * MIB;
 
     (void)state;
-    assert_plan(512 * MIB, videoram, static_max, 516096, 131328);
-    assert_plan(768 * MIB, videoram, static_max, 778240, 196864);
-    assert_plan(8 * MIB, videoram, static_max, 0, 2304);
+    assert_plan(512 * MIB, videoram, static_max, 516096, 131328, 129280);
+    assert_plan(768 * MIB, videoram, static_max, 778240, 196864, 194816);
+    assert_plan(8 * MIB, videoram, static_max, 0, 2304, 256);
     /* The check is of the size without video RAM. */
-    assert_plan(1032 * MIB, videoram, static_max, 1024 * MIB, 264448);
+    assert_plan(1032 * MIB, videoram, static_max, 1024 * MIB, 264448, 262400);
     assert_refused(1033 * MIB, videoram, static_max);
     /* Less than the video RAM: the subtraction wraps. */
     assert_refused(4 * MIB, videoram, static_max);
@@ -109,12 +110,48 @@ static void test_plan_with_video_ram(void **state)
 static void test_plan_without_video_ram(void **state)
 {
     (void)state;
-    assert_plan(384 * MIB, 0, 512 * MIB, 384 * MIB, 98560);
-    assert_plan(512 * MIB, 0, 512 * MIB, 512 * MIB, 131328);
-    assert_plan(200 * MIB, 0, 512 * MIB, 200 * MIB, 51456);
-    assert_plan(0, 0, 512 * MIB, 0, 256);
+    assert_plan(384 * MIB, 0, 512 * MIB, 384 * MIB, 98560, 98560);
+    assert_plan(512 * MIB, 0, 512 * MIB, 512 * MIB, 131328, 131328);
+    assert_plan(200 * MIB, 0, 512 * MIB, 200 * MIB, 51456, 51456);
+    assert_plan(0, 0, 512 * MIB, 0, 256, 256);
     assert_refused(600 * MIB, 0, 512 * MIB);
     assert_refused(512 * MIB + 1, 0, 512 * MIB);
+}
+
+static void assert_mem_max(kib_t requested, kib_t target, pages_t expected)
+{
+    pages_t max_pages;
+
+    assert_true(memory_plan_mem_max(requested, target, &max_pages, NULL));
+    assert_int_equal(max_pages, expected);
+}
+
+static void assert_mem_max_refused(kib_t requested, kib_t target)
+{
+    g_autoptr(GError) error = NULL;
+    pages_t max_pages;
+
+    assert_false(memory_plan_mem_max(requested, target, &max_pages, &error));
+    assert_string_equal(error->message,
+                        "memory_static_max must be greater than or or equal to memory_dynamic_max");
+}
+
+static void test_mem_max(void **state)
+{
+    /* memory = 768, maxmem = 1024, 8 MiB of video RAM: it is off the target, not off the limit. */
+    const kib_t target = 777216;
+
+    (void)state;
+    assert_mem_max_refused(700 * MIB, target);
+    assert_mem_max_refused(target - 1, target);
+    assert_mem_max(target, target, 194560);
+    assert_mem_max(target + 3, target, 194560);
+    assert_mem_max(1024 * MIB, target, 262400);
+    /* Above the maxmem it booted with. */
+    assert_mem_max(2048 * MIB, target, 524544);
+    /* memory = 256, maxmem = 512, as measured on Xen 4.17.7. */
+    assert_mem_max(400 * MIB, 256 * MIB, 102656);
+    assert_mem_max(0, 0, 256);
 }
 
 static void test_target_reached(void **state)
@@ -143,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_bad_sizes),
         cmocka_unit_test(test_plan_with_video_ram),
         cmocka_unit_test(test_plan_without_video_ram),
+        cmocka_unit_test(test_mem_max),
         cmocka_unit_test(test_target_reached),
     };
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Touch traps: populate-on-demand, for vCPUs and for devices (memory contract 3, 4 and 6).
+ *
+ * A vCPU populates where its TLB is filled.  While there are more populate-on-demand gfns than
+ * cached pages each touch may take pages of zeroes back, so it stops the others, and the
+ * instruction starts again.  Devices take from the cache only; when that is empty they have a
+ * vCPU find a page.
+ */
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "cpu.h"
+#include "exec/address-spaces.h"
+#include "exec/exec-all.h"
+#include "tcg/tcg.h"
+#include "xenbed/emu/observe.h"
+#include "xenbed/emu/xenbed.h"
+
+__thread unsigned xen_trap_observers;
+
+/* This thread's last touch may have taken pages away: what was looked at before is not valid. */
+static __thread bool taken_away;
+
+static void touch_exclusively(const struct hcall_caller *culprit, gfn_t gfn)
+{
+    domain_begin_exclusive(xenbed);
+    (void)hcall_domain_touch(xenbed->domain, culprit, gfn);
+    hcall_domain_end_exclusive(xenbed->domain);
+}
+
+/* --- vCPUs ---------------------------------------------------------------------- */
+
+static struct hcall_caller guest_vcpu(const CPUState *cs)
+{
+    return (struct hcall_caller){.domain = xenbed->domain, .vcpu = cs->cpu_index};
+}
+
+/* Work of a vCPU's, between two times that it runs the guest. */
+static void touch_later(CPUState *cs, run_on_cpu_data data)
+{
+    const struct hcall_caller culprit = guest_vcpu(cs);
+
+    bql_unlock();
+    touch_exclusively(&culprit, data.target_ptr);
+    bql_lock();
+}
+
+/* False: other pages may have to go for it. */
+static bool touch_cached(CPUState *cs, gfn_t gfn)
+{
+    const struct hcall_caller culprit = guest_vcpu(cs);
+
+    QEMU_LOCK_GUARD(&xenbed->lock);
+    if (hcall_domain_p2m(xenbed->domain, gfn, NULL) == HCALL_P2M_POD &&
+        hcall_domain_touch_reclaims(xenbed->domain)) {
+        return false;
+    }
+    (void)hcall_domain_touch(xenbed->domain, &culprit, gfn);
+    return true;
+}
+
+static void cpu_touch_gfn(CPUState *cs, gfn_t gfn)
+{
+    const struct hcall_caller culprit = guest_vcpu(cs);
+
+    if (touch_cached(cs, gfn)) {
+        return;
+    }
+    if (tcg_ctx->gen_tb) {
+        /* Translating, with locks on the code's pages: leave that first. */
+        async_run_on_cpu(cs, touch_later, RUN_ON_CPU_TARGET_PTR(gfn));
+        cpu_loop_exit(cs);
+    }
+    touch_exclusively(&culprit, gfn);
+    taken_away = true;
+}
+
+void xen_trap_cpu_touch(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t retaddr)
+{
+    MemoryRegionSection section;
+    gfn_t gfn;
+
+    if (trap_may_be_pod(addr >> HCALL_PAGE_SHIFT)) {
+        section = memory_region_find(get_system_memory(), addr, 1);
+        if (section.mr) {
+            if (trap_gfn_of_region(section.mr, section.offset_within_region, &gfn)) {
+                cpu_touch_gfn(cs, gfn);
+            }
+            memory_region_unref(section.mr);
+        }
+    }
+    if (taken_away && may_restart) {
+        taken_away = false;
+        cpu_loop_exit_restore(cs, retaddr);
+    }
+}
+
+/* --- Devices ---------------------------------------------------------------------- */
+
+/* Who maps a guest's page for a device is domain 0. */
+static struct hcall_caller device(void)
+{
+    return (struct hcall_caller){.domain = xenbed->control};
+}
+
+static void find_page(CPUState *cs, run_on_cpu_data data)
+{
+    const struct hcall_caller culprit = device();
+
+    bql_unlock();
+    touch_exclusively(&culprit, data.target_ptr);
+    bql_lock();
+}
+
+/* The cache is empty: only a vCPU can stop the others to look for a page. */
+static void device_touch_exclusively(gfn_t gfn)
+{
+    const struct hcall_caller culprit = device();
+
+    if (!current_cpu) {
+        run_on_cpu(first_cpu, find_page, RUN_ON_CPU_TARGET_PTR(gfn));
+    } else if (bql_locked()) {
+        find_page(current_cpu, RUN_ON_CPU_TARGET_PTR(gfn));
+    } else {
+        touch_exclusively(&culprit, gfn);
+    }
+}
+
+XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
+{
+    const struct hcall_caller culprit = device();
+    hwaddr wanted = *len;
+    XenTrap state = xen_trap_lookup(mr, offset, len);
+    gfn_t gfn;
+    int rc;
+
+    if (state != XEN_TRAP_POD || !trap_gfn_of_region(mr, offset, &gfn)) {
+        return state;
+    }
+    if (xen_trap_observers) {
+        return XEN_TRAP_RAM;
+    }
+    WITH_QEMU_LOCK_GUARD(&xenbed->lock)
+    {
+        rc = hcall_domain_touch_cached(xenbed->domain, &culprit, gfn);
+    }
+    if (rc == -EAGAIN) {
+        device_touch_exclusively(gfn);
+        if (!xenbed->started && hcall_domain_crashed(xenbed->domain)) {
+            error_report("xenbed: building domain %u: kernel and ramdisk need more than its memory",
+                         xenbed->domid);
+            exit(1);
+        }
+    }
+    *len = wanted;
+    state = xen_trap_lookup(mr, offset, len);
+    /* What there is no page for is a hole. */
+    return state == XEN_TRAP_POD ? XEN_TRAP_HOLE : state;
+}
+
+/* --- Pages that backends have mapped --------------------------------------------------- */
+
+/* By where QEMU keeps them: a pointer into guest RAM. */
+static GHashTable *mapped;
+
+struct mapped_page {
+    struct hcall_page *page;
+    unsigned references;
+};
+
+/* NULL: no guest RAM. */
+static void *host_page(const MemoryRegionSection *section, gfn_t *gfn)
+{
+    if (!section->mr || !trap_gfn_of_region(section->mr, section->offset_within_region, gfn)) {
+        return NULL;
+    }
+    return (uint8_t *)memory_region_get_ram_ptr(section->mr) + section->offset_within_region;
+}
+
+void xenbed_get_page(const MemoryRegionSection *section)
+{
+    hwaddr len = HCALL_PAGE_SIZE;
+    struct mapped_page *m;
+    gfn_t gfn;
+    void *host = host_page(section, &gfn);
+
+    if (!host || xen_trap_device_touch(section->mr, section->offset_within_region, &len)) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&xenbed->lock);
+    mapped = mapped ? mapped : g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    m = g_hash_table_lookup(mapped, host);
+    if (!m) {
+        struct hcall_page *page = hcall_domain_get_page(xenbed->domain, gfn);
+
+        if (!page) {
+            return;
+        }
+        m = g_new0(struct mapped_page, 1);
+        m->page = page;
+        g_hash_table_insert(mapped, host, m);
+    }
+    m->references++;
+}
+
+void xenbed_put_page(const MemoryRegionSection *section)
+{
+    struct mapped_page *m;
+    gfn_t gfn;
+    void *host = host_page(section, &gfn);
+
+    if (!host || !mapped) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&xenbed->lock);
+    m = g_hash_table_lookup(mapped, host);
+    if (m && --m->references == 0) {
+        hcall_domain_put_page(xenbed->domain, m->page);
+        g_hash_table_remove(mapped, host);
+    }
+}
+
+/* The domain is built anew, and its pages are others. */
+void touch_reset(void)
+{
+    if (mapped) {
+        g_hash_table_remove_all(mapped);
+    }
+}

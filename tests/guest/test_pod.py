@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Populate-on-demand in a guest: it boots with less than it sees, its balloon driver gives
+the difference back, and what it touches beyond that kills it as on Xen.
+"""
+
+import socket
+import time
+import unittest
+
+import harness
+import test_golden
+from harness import Guest
+
+MEMORY = 256  # MiB
+SETTLE_SECONDS = 60
+# What may be resident beyond the domain's pages: what QEMU itself touches in its RAM.
+NOISE_KIB = 2 * harness.MIB_KIB
+WITHOUT_BALLOON = 'console=hvc0 quiet initcall_blacklist=balloon_init'
+
+
+def settle(guest):
+    """Waits until the counters rest; returns them."""
+    before = None
+    end = time.monotonic() + SETTLE_SECONDS
+    while (info := guest.info()) != before or info['pod_entries'] > info['pod_cache']:
+        if time.monotonic() > end:
+            raise harness.GuestError(f'not settled: {info}')
+        before = {**info}
+        time.sleep(1)
+        info = guest.info()
+        if {**info, 'resident': 0} == {**before, 'resident': 0} and info['pod_entries'] <= info['pod_cache']:
+            return info
+    return info
+
+
+def counters(guest):
+    return {key: value for key, value in guest.info().items() if key.endswith('_pages') or key.startswith('pod_')}
+
+
+class Probe(unittest.TestCase):
+    """A guest that does what its command line says and nothing else."""
+
+    def guest(self, words, **more):
+        return Guest(str(test_golden.PROBE), name='probe', extra=words, ramdisk=None, type='pvh',
+                     on_poweroff='preserve', **more)
+
+    def run_to_end(self, guest):
+        """Lets it run; returns what it printed."""
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(harness.COMMAND_SECONDS)
+            console.connect(str(guest.domain_folder / 'console.sock'))
+            guest.xenbed('unpause', guest.name)
+            output = ''
+            while 'Test result' not in output:
+                output += console.recv(65536).decode()
+            return output
+
+    def test_zeroing_all_memory_at_boot(self):
+        """What PoD was made for: eight times what it owns, before any driver runs, twice."""
+        guest = self.guest('z:4-256/64 z:4-256/64 r:4-256/64', memory=32, maxmem=256)
+        with guest.prepared('--paused'):
+            output = self.run_to_end(guest)
+            info = guest.info()
+        self.assertIn('nonzero pages 0', output)
+        self.assertEqual(info['state'], '---s--')
+        self.assertEqual(info['tot_pages'], 32 * harness.MIB_KIB // harness.PAGE_KIB + 16)
+        self.assertLessEqual(info['resident'], 32 * harness.MIB_KIB + NOISE_KIB)
+
+    def test_observers_populate_nothing(self):
+        """The monitor and a dump, of gfns that are populate-on-demand: zeroes, and nothing has changed."""
+        guest = self.guest('info', memory=32, maxmem=64)
+        with guest.prepared('--paused'):
+            before = counters(guest)
+            path = guest.folder / 'memory'
+            guest.qmp('pmemsave', val=16 << 20, size=16 << 20, filename=str(path))
+            self.assertEqual(path.read_bytes(), bytes(16 << 20))
+            for command in ('xp /4xg 0x2000000', 'x /4xg 0x2000000', 'info tlb', 'info mem'):
+                guest.qmp('human-monitor-command', **{'command-line': command})
+            guest.qmp('memsave', val=16 << 20, size=1 << 20, filename=str(path))
+            guest.qmp('dump-guest-memory', paging=False, protocol=f'file:{path}')
+            self.assertEqual(counters(guest), before)
+            self.assertLess(path.stat().st_size, 8 << 20)
+
+    def test_a_debugger_populates_nothing(self):
+        guest = self.guest('info', memory=32, maxmem=64)
+        with guest.prepared('--paused'):
+            before = counters(guest)
+            path = guest.folder / 'gdb'
+            guest.qmp('human-monitor-command', **{'command-line': f'gdbserver unix:{path},server=on,wait=off'})
+            with socket.socket(socket.AF_UNIX) as gdb:
+                gdb.settimeout(harness.COMMAND_SECONDS)
+                gdb.connect(str(path))
+                for physical in (b'0', b'1'):
+                    self.assertEqual(self.packet(gdb, b'Qqemu.PhyMemMode:' + physical), b'OK')
+                    self.assertEqual(self.packet(gdb, b'm2000000,8'), b'0' * 16)
+            self.assertEqual(counters(guest), before)
+
+    @staticmethod
+    def packet(gdb, body):
+        """One request of gdb's protocol; returns the reply."""
+        gdb.sendall(b'$' + body + b'#' + f'{sum(body) % 256:02x}'.encode())
+        reply = b''
+        while b'#' not in reply:
+            reply += gdb.recv(4096)
+        gdb.sendall(b'+')
+        return reply[reply.index(b'$') + 1:reply.index(b'#')]
+
+    def test_reset_builds_it_anew(self):
+        guest = self.guest('w:4-20 z:30-60', memory=32, maxmem=64)
+        with guest.prepared('--paused'):
+            built = counters(guest)
+            self.run_to_end(guest)
+            self.assertNotEqual(counters(guest), built)
+            guest.qmp('system_reset')
+            harness.wait_for(lambda: counters(guest) == built, 'the domain as it was built', 30)
+
+
+class Linux(unittest.TestCase):
+
+    def boots_with(self, maxmem, **more):
+        with Guest(memory=MEMORY, maxmem=maxmem, **more) as guest:
+            info = settle(guest)
+            self.assertEqual(info['static-max'], maxmem * harness.MIB_KIB)
+            # What Xen's builder gave it, or what the driver has come to.
+            self.assertLessEqual(info['tot_pages'], info['max_pages'])
+            self.assertLessEqual(info['resident'], MEMORY * harness.MIB_KIB + NOISE_KIB)
+            self.assertLessEqual(guest.meminfo()['MemTotal'], MEMORY * harness.MIB_KIB)
+            self.assertEqual(guest.trouble(), [])
+        return info
+
+    def test_hvm(self):
+        for maxmem in (512, 1024, 2048):
+            with self.subTest(maxmem=maxmem):
+                self.boots_with(maxmem, kernel_path=harness.kernel())
+
+    def test_pvh(self):
+        for maxmem in (512, 1024, 2048):
+            with self.subTest(maxmem=maxmem):
+                self.boots_with(maxmem, kernel_path=harness.vmlinux(), type='pvh')
+
+    def test_more_than_there_is_kills(self):
+        """Without its balloon driver: dead when the pages that are not zero are the target, and as Xen says it."""
+        with Guest(harness.vmlinux(), memory=MEMORY, maxmem=512, type='pvh', extra=WITHOUT_BALLOON,
+                   on_poweroff='preserve', xen_version='4.17') as guest:
+            guest.console.send('yes | head -c 400m > /eaten')
+            harness.wait_for(lambda: guest.info()['state'] != 'r-----', 'the crash', harness.COMMAND_SECONDS)
+            info = guest.info()
+            self.assertEqual(info['state'], '---sc-')
+            log = guest.xenbed('dmesg', guest.name).stdout.splitlines()
+        # The figures that Xen 4.17.7 printed.
+        self.assertEqual(log[0], '(XEN) p2m_pod_demand_populate: Dom1 out of PoD memory! (tot=65552 ents=65536 dom1)')
+        self.assertEqual(log[2], '(XEN) Domain 1 (vcpu#0) crashed on cpu#0:')
+        self.assertEqual((info['tot_pages'], info['pod_cache']), (65552, 0))
+
+    def test_no_write_is_lost(self):
+        """Eight vCPUs write to pages of zeroes while those are taken back, again and again."""
+        with Guest(harness.vmlinux(), memory=160, maxmem=1024, vcpus=8, type='pvh', extra=WITHOUT_BALLOON) as guest:
+            self.assertRegex(guest.ask('memhold race 10 8 400'), r'^raced for \d+ pages, 0 bad$')
+            info = guest.info()
+            self.assertEqual(info['state'], 'r-----')
+            self.assertGreater(guest.pod()['reclaimed'], 10000)
+
+    def test_a_builder_that_runs_out(self):
+        """Kernel and ramdisk alone are more than the domain owns: it is not built, and Xen says why."""
+        guest = Guest(harness.vmlinux(), memory=16, maxmem=512, type='pvh')
+        with self.assertRaisesRegex(harness.GuestError, r'xenbed: building domain 1: '
+                                    'kernel and ramdisk need more than its memory'):
+            with guest.prepared():
+                pass
+
+    def test_zeroes_cost_nothing(self):
+        with Guest(harness.vmlinux(), memory=160, maxmem=512, type='pvh', extra=WITHOUT_BALLOON) as guest:
+            guest.ask('mkdir -p /m; mount -t tmpfs -o size=350m none /m; dd if=/dev/zero of=/m/x bs=1M count=300 2>&1')
+            self.assertEqual(guest.info()['state'], 'r-----')
+
+
+if __name__ == '__main__':
+    unittest.main()
