@@ -343,11 +343,10 @@ static int move_section(const struct call *call, struct hcall_domain *d,
     return rc;
 }
 
-/* Does the guest's number wrap, once so many are added to it? */
-static bool wraps(const struct call *call, uint64_t base, uint64_t size)
+/* A 32-bit caller's number has been made wide, so it does not. */
+static bool wraps(uint64_t base, uint64_t size)
 {
-    /* A 32-bit caller's has been made wide, so it does not. */
-    return !call->caller->compat && base + size < base;
+    return base + size < base;
 }
 
 static long add_range(const struct call *call, struct hcall_domain *d,
@@ -359,7 +358,7 @@ static long add_range(const struct call *call, struct hcall_domain *d,
     if (add->size < done) {
         return -EILSEQ;
     }
-    if (wraps(call, add->idx, add->size) || wraps(call, add->gpfn, add->size)) {
+    if (wraps(add->idx, add->size) || wraps(add->gpfn, add->size)) {
         return -EOVERFLOW;
     }
     /* So that no page is overwritten before it has moved; up to 4.17 it was. */

@@ -4,6 +4,8 @@ Populate-on-demand in a guest: it boots with less than it sees, its balloon driv
 the difference back, and what it touches beyond that kills it as on Xen.
 """
 
+import os
+import signal
 import socket
 import time
 import unittest
@@ -67,6 +69,22 @@ class Probe(unittest.TestCase):
         self.assertEqual(info['tot_pages'], 32 * harness.MIB_KIB // harness.PAGE_KIB + 16)
         self.assertLessEqual(info['resident'], 32 * harness.MIB_KIB + NOISE_KIB)
 
+    def test_more_than_the_host_has(self):
+        guest = self.guest('w:4-100', memory=128, maxmem=65536)
+        with guest.prepared('--paused'):
+            self.assertIn('Test result: SUCCESS', self.run_to_end(guest))
+            self.assertLessEqual(guest.info()['resident'], 128 * harness.MIB_KIB)
+
+    def test_killed_at_any_time(self):
+        """Nothing is left of a domain whose QEMU was killed in the middle of a sweep."""
+        guest = self.guest('z:4-256/1 ' * 20, memory=16, maxmem=256)
+        with guest.prepared('--paused'):
+            guest.xenbed('unpause', guest.name)
+            harness.wait_for(lambda: guest.pod()['reclaimed'] > 10000, 'pages taken back', 30, 0)
+            os.kill(guest.pid, signal.SIGKILL)
+            harness.wait_for(lambda: not guest.running(), "QEMU's end", 30)
+            self.assertEqual(len(guest.xenbed('list').stdout.splitlines()), 1)
+
     def test_observers_populate_nothing(self):
         """The monitor and a dump, of gfns that are populate-on-demand: zeroes, and nothing has changed."""
         guest = self.guest('info', memory=32, maxmem=64)
@@ -128,6 +146,14 @@ class Linux(unittest.TestCase):
             self.assertLessEqual(guest.meminfo()['MemTotal'], MEMORY * harness.MIB_KIB)
             self.assertEqual(guest.trouble(), [])
         return info
+
+    def test_a_hungry_process_is_refused(self):
+        """With its balloon where it is to be, more than there is is not to be had, and nobody dies of it."""
+        with Guest(harness.vmlinux('6.12'), memory=MEMORY, maxmem=1024, type='pvh') as guest:
+            settle(guest)
+            status, _ = guest.console.run('memhold fill 600')
+            self.assertNotEqual(status, 0)
+            self.assertEqual(guest.info()['state'], 'r-----')
 
     def test_hvm(self):
         for maxmem in (512, 1024, 2048):

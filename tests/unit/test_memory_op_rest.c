@@ -701,6 +701,7 @@ static void access_op_is_refused(void **state)
         assert_int_equal(call_memory_op(w->control, compat, OP_ACCESS, ARG), -EOPNOTSUPP);
         world_put(w, ARG + 2, SELF, 2);
         assert_int_equal(call(w, compat, OP_ACCESS), -EPERM);
+        assert_int_equal(call_memory_op(w->control, compat, OP_ACCESS, ARG), -EPERM);
         world_put(w, ARG + 2, STRANGER, 2);
         assert_int_equal(call(w, compat, OP_ACCESS), -ESRCH);
         w->page[0].unmapped = true;
