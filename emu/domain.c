@@ -63,6 +63,7 @@ void domain_begin_exclusive(XenBed *xb)
     start_exclusive();
     world_lock(xb);
     xb->was_running = running;
+    xb->in_section = true;
 }
 
 void domain_end_exclusive(XenBed *xb)
@@ -80,6 +81,7 @@ void domain_end_exclusive(XenBed *xb)
         }
         xb->changed = false;
     }
+    xb->in_section = false;
     world_unlock(xb);
     end_exclusive();
     if (running) {
@@ -97,11 +99,19 @@ static void world_end_exclusive(void *world)
     domain_end_exclusive(world);
 }
 
-/* Whatever makes the vCPU leave its loop: an interrupt, another's exclusive section, a stop. */
+/*
+ * An interrupt that the vCPU would take, as in Xen; between two sections also whatever else makes
+ * it leave its loop: another's section, a stop.  In a section that can wait, and must not decide
+ * whether a sweep for pages of zeroes goes on.
+ */
 static bool world_preempt(void *world)
 {
-    return qatomic_read(&current_cpu->interrupt_request) ||
-           qatomic_read(&current_cpu->exit_request);
+    const CPUX86State *env = cpu_env(current_cpu);
+    bool interrupt = (qatomic_read(&current_cpu->interrupt_request) & CPU_INTERRUPT_HARD) &&
+                     (env->eflags & IF_MASK);
+
+    return interrupt ||
+           (!((XenBed *)world)->in_section && qatomic_read(&current_cpu->exit_request));
 }
 
 static bool world_backable(void *world, gfn_t first, pages_t count)

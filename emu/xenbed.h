@@ -40,8 +40,9 @@ struct XenBed {
     QemuMutex lock;
     struct hcall_host *host;
     struct hcall_domain *domain, *control;
-    bool changed;     /* this exclusive section changed what gfns are */
-    bool was_running; /* ... and the vCPU that is in it runs the guest */
+    bool in_section;  /* an exclusive section is under way */
+    bool changed;     /* it has changed what gfns are */
+    bool was_running; /* the vCPU that is in it runs the guest */
 
     QemuMutex log_lock; /* innermost */
     GString *log;
