@@ -215,6 +215,17 @@ static void *page_of_gfn(gfn_t gfn)
              : NULL;
 }
 
+static void fill_pages(gfn_t first, pages_t count, uint8_t value)
+{
+    for (gfn_t gfn = first; gfn < first + count; gfn++) {
+        void *page = page_of_gfn(gfn);
+
+        if (page) {
+            memset(page, value, HCALL_PAGE_SIZE);
+        }
+    }
+}
+
 static void forget_hidden(gfn_t first, pages_t count)
 {
     GHashTableIter iter;
@@ -251,9 +262,12 @@ void trap_make_pod(gfn_t first, pages_t count)
     discard_pages(first, count, XEN_TRAP_POD);
 }
 
-/* The pages were discarded when they became populate-on-demand, so they are zero. */
+/* The pages were discarded when they became populate-on-demand, so they are zero, if not kept. */
 void trap_populate(gfn_t first, pages_t count)
 {
+    if (xenbed->keep) {
+        fill_pages(first, count, 0);
+    }
     if (first < trap.end) {
         state_set(first, MIN(count, trap.end - first), XEN_TRAP_RAM);
     }
@@ -290,13 +304,7 @@ void trap_make_ram(gfn_t first, pages_t count)
 
 void trap_poison(gfn_t first, pages_t count)
 {
-    for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        void *page = page_of_gfn(gfn);
-
-        if (page) {
-            memset(page, TRAP_POISON, HCALL_PAGE_SIZE);
-        }
-    }
+    fill_pages(first, count, TRAP_POISON);
 }
 
 void trap_move(gfn_t from, gfn_t to)
