@@ -30,6 +30,14 @@ static void touch_exclusively(const struct hcall_caller *culprit, gfn_t gfn)
     hcall_domain_end_exclusive(xenbed->domain);
 }
 
+/* The same by a vCPU that has the BQL. */
+static void touch_without_bql(const struct hcall_caller *culprit, gfn_t gfn)
+{
+    bql_unlock();
+    touch_exclusively(culprit, gfn);
+    bql_lock();
+}
+
 /* --- vCPUs ---------------------------------------------------------------------- */
 
 static struct hcall_caller guest_vcpu(const CPUState *cs)
@@ -42,9 +50,7 @@ static void touch_later(CPUState *cs, run_on_cpu_data data)
 {
     const struct hcall_caller culprit = guest_vcpu(cs);
 
-    bql_unlock();
-    touch_exclusively(&culprit, data.target_ptr);
-    bql_lock();
+    touch_without_bql(&culprit, data.target_ptr);
 }
 
 /* False: other pages may have to go for it. */
@@ -109,9 +115,7 @@ static void find_page(CPUState *cs, run_on_cpu_data data)
 {
     const struct hcall_caller culprit = device();
 
-    bql_unlock();
-    touch_exclusively(&culprit, data.target_ptr);
-    bql_lock();
+    touch_without_bql(&culprit, data.target_ptr);
 }
 
 /* The cache is empty: only a vCPU can stop the others to look for a page. */
@@ -122,7 +126,7 @@ static void device_touch_exclusively(gfn_t gfn)
     if (!current_cpu) {
         run_on_cpu(first_cpu, find_page, RUN_ON_CPU_TARGET_PTR(gfn));
     } else if (bql_locked()) {
-        find_page(current_cpu, RUN_ON_CPU_TARGET_PTR(gfn));
+        touch_without_bql(&culprit, gfn);
     } else {
         touch_exclusively(&culprit, gfn);
     }

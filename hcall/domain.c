@@ -152,6 +152,21 @@ int hcall_domain_build_ram(struct hcall_domain *d, gfn_t first, pages_t count)
     return rc;
 }
 
+int hcall_domain_build_pod(struct hcall_domain *d, gfn_t first, pages_t count)
+{
+    int rc = check_range(d, first, count, HCALL_P2M_HOLE);
+
+    if (rc == 0) {
+        rc = p2m_set(&d->p2m, first, count, HCALL_P2M_POD);
+    }
+    if (rc == 0 && count > 0) {
+        d->pod.entry_count += count;
+        hcall_domain_mapped(d, first, count);
+        d->ops.mark_pod(d->world, first, count);
+    }
+    return rc;
+}
+
 int hcall_domain_map(struct hcall_domain *d, gfn_t first, pages_t count, enum hcall_p2m_type type)
 {
     int rc = check_range(d, first, count, HCALL_P2M_POD);

@@ -226,25 +226,6 @@ int pod_mark(struct hcall_domain *d, const struct hcall_caller *caller, gfn_t ba
     return rc;
 }
 
-int hcall_domain_build_pod(struct hcall_domain *d, gfn_t first, pages_t count)
-{
-    int rc;
-
-    if (first > P2M_GFNS || count > P2M_GFNS - first) {
-        return -EINVAL;
-    }
-    if (p2m_count(&d->p2m, first, count, HCALL_P2M_HOLE) != count) {
-        return -EBUSY;
-    }
-    rc = p2m_set(&d->p2m, first, count, HCALL_P2M_POD);
-    if (rc == 0 && count > 0) {
-        d->pod.entry_count += count;
-        hcall_domain_mapped(d, first, count);
-        d->ops.mark_pod(d->world, first, count);
-    }
-    return rc;
-}
-
 /* --- Demand --------------------------------------------------------------------------- */
 
 static int out_of_memory(struct hcall_domain *d, const struct hcall_caller *culprit)

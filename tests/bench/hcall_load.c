@@ -78,21 +78,6 @@ static double rate(struct hcall_domain *d, size_t extents, unsigned order)
     return (double)done / seconds;
 }
 
-static void shuffle(gfn_t *list, size_t n)
-{
-    uint64_t state = 1;
-
-    for (size_t i = n - 1; i > 0; i--) {
-        size_t j;
-        gfn_t kept = list[i];
-
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        j = (state >> 33) % (i + 1);
-        list[i] = list[j];
-        list[j] = kept;
-    }
-}
-
 static void extents(const char *name, unsigned order, unsigned shape)
 {
     size_t n = order == 0 ? GFNS : GFNS >> 4;

@@ -21,4 +21,7 @@ double now(void);
 /* Ends the program with one line unless it holds. */
 void must(bool holds, const char *what);
 
+/* The same order each time. */
+void shuffle(gfn_t *list, size_t n);
+
 #endif

@@ -173,21 +173,6 @@ static double touch_one(gfn_t gfn)
 /* --- Rounds ------------------------------------------------------------------------------------
  */
 
-static void shuffle(gfn_t *list, size_t n)
-{
-    uint64_t state = 1;
-
-    for (size_t i = n - 1; i > 0; i--) {
-        size_t j;
-        gfn_t kept = list[i];
-
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        j = (state >> 33) % (i + 1);
-        list[i] = list[j];
-        list[j] = kept;
-    }
-}
-
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

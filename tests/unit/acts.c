@@ -20,19 +20,7 @@ static struct hcall_domain *domain_of(struct world *w, enum by by)
 
 int act_read(struct world *w, enum by by, gfn_t gfn)
 {
-    const struct hcall_caller who = {.domain = domain_of(w, by), .vcpu = 3};
-    int rc;
-
-    if (hcall_domain_touch_reclaims(w->d)) {
-        world_ops.begin_exclusive(w);
-        rc = hcall_domain_touch(w->d, &who, gfn);
-        hcall_domain_end_exclusive(w->d);
-    } else {
-        w->locked = true;
-        rc = hcall_domain_touch(w->d, &who, gfn);
-        w->locked = false;
-    }
-    return rc;
+    return call_touch(w, domain_of(w, by), gfn);
 }
 
 int act_write(struct world *w, enum by by, gfn_t gfn)

@@ -52,6 +52,23 @@ void call_put_frame(struct world *w, bool compat, uint64_t list, uint64_t index,
     world_put(w, list + index * call_frame_size(compat), gfn, call_frame_size(compat));
 }
 
+int call_touch(struct world *w, struct hcall_domain *caller, gfn_t gfn)
+{
+    const struct hcall_caller who = {.domain = caller, .vcpu = 3};
+    int rc;
+
+    if (hcall_domain_touch_reclaims(w->d)) {
+        world_ops.begin_exclusive(w);
+        rc = hcall_domain_touch(w->d, &who, gfn);
+        hcall_domain_end_exclusive(w->d);
+    } else {
+        w->locked = true;
+        rc = hcall_domain_touch(w->d, &who, gfn);
+        w->locked = false;
+    }
+    return rc;
+}
+
 long call_memory_op(struct hcall_domain *caller, bool compat, uint64_t cmd, uint64_t arg)
 {
     const struct hcall_caller who = {.domain = caller, .vcpu = 3, .compat = compat};

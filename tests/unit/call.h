@@ -45,6 +45,12 @@ void call_put_physmap(struct world *w, bool compat, uint16_t domid, unsigned spa
 void call_put_frame(struct world *w, bool compat, uint64_t list, uint64_t index, gfn_t gfn);
 
 /*
+ * A touch by this domain: in an exclusive section if it could take pages away, else with the
+ * lock alone.
+ */
+int call_touch(struct world *w, struct hcall_domain *caller, gfn_t gfn);
+
+/*
  * The call itself, by vCPU 3 of this domain.  If it is preempted it is made again, as the
  * guest's vCPU does, until it has an end.
  */

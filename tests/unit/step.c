@@ -293,14 +293,8 @@ static long touch(struct world *w, const struct step *s, gfn_t gfn)
         w->locked = true;
         rc = hcall_domain_touch_cached(w->d, &who, gfn);
         w->locked = false;
-    } else if (hcall_domain_touch_reclaims(w->d)) {
-        world_ops.begin_exclusive(w);
-        rc = hcall_domain_touch(w->d, &who, gfn);
-        hcall_domain_end_exclusive(w->d);
     } else {
-        w->locked = true;
-        rc = hcall_domain_touch(w->d, &who, gfn);
-        w->locked = false;
+        rc = call_touch(w, who.domain, gfn);
     }
     if (rc == 0 && s->write && page_at(w, gfn)) {
         page_at(w, gfn)->nonzero = true;
