@@ -27,8 +27,9 @@ class Held:
 
     def __init__(self, guest, mib):
         self.guest = guest
-        guest.ask(f'mkfifo /tmp/held.in; memhold fill {mib} </tmp/held.in >/tmp/held.out & '
-                  'echo $! >/tmp/held.pid')
+        # The job opens its output when it gets to run; wait_line() may be first.
+        guest.ask('mkfifo /tmp/held.in; : >/tmp/held.out')
+        guest.ask(f'memhold fill {mib} </tmp/held.in >/tmp/held.out & echo $! >/tmp/held.pid')
         guest.ask('exec 9>/tmp/held.in')
         self.wait_line(f'holding {mib} MiB')
 
