@@ -180,14 +180,14 @@ static void world_special_moved(void *world, unsigned special)
     }
 }
 
-/* As QEMU does when a guest says itself that it has crashed; one that has not run is not built. */
+/* A domain that has not run is not built. */
 static void world_crash(void *world)
 {
-    if (!((XenBed *)world)->started) {
-        return;
+    XenBed *xb = world;
+
+    if (xb->started) {
+        crash_domain(xb);
     }
-    cpu_dump_state(current_cpu, stderr, CPU_DUMP_CODE);
-    qemu_system_guest_panicked(NULL);
 }
 
 static void world_log(void *world, const char *line)

@@ -111,6 +111,9 @@ static inline void xen_trap_cpu(CPUState *cs, hwaddr addr, bool may_restart, uin
     }
 }
 
+/* A page walk has failed: it may have looked at such a page, too. */
+void xen_trap_cpu_restart(CPUState *cs, uintptr_t retaddr);
+
 /*
  * A backend has mapped the page of guest memory behind a section, and has unmapped it: in
  * between it is not taken back.  Sections of anything else are allowed.

@@ -19,6 +19,10 @@ void xen_trap_cpu_touch(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t r
 {
 }
 
+void xen_trap_cpu_restart(CPUState *cs, uintptr_t retaddr)
+{
+}
+
 XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
 {
     return XEN_TRAP_RAM;

@@ -333,8 +333,14 @@ static bool hypercall_in_kvm(struct kvm_xen_exit *exit)
 
 void xen_tcg_hypercall(X86CPU *cpu, struct kvm_xen_exit *exit)
 {
-    if (!hypercall_in_kvm(exit)) {
-        kvm_xen_handle_exit(cpu, exit);
+    if (hypercall_in_kvm(exit)) {
+        return;
+    }
+    (void)crash_stopped();
+    kvm_xen_handle_exit(cpu, exit);
+    if (crash_stopped() && exit->u.hcall.result == (uint64_t)-EFAULT) {
+        /* Stopped at an argument: it is looked at again when the guest goes on. */
+        exit->u.hcall.result = -ERESTART;
     }
 }
 

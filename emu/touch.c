@@ -20,8 +20,11 @@
 
 __thread unsigned xen_trap_observers;
 
-/* This thread's last touch may have taken pages away: what was looked at before is not valid. */
-static __thread bool taken_away;
+/*
+ * This thread's last touch may have taken pages away, or is to stop the guest: the instruction
+ * is to be started again.
+ */
+static __thread bool start_again;
 
 static void touch_exclusively(const struct hcall_caller *culprit, gfn_t gfn)
 {
@@ -67,7 +70,7 @@ static bool touch_cached(CPUState *cs, gfn_t gfn)
     return true;
 }
 
-static void cpu_touch_gfn(CPUState *cs, gfn_t gfn)
+static void cpu_touch_pod(CPUState *cs, gfn_t gfn)
 {
     const struct hcall_caller culprit = guest_vcpu(cs);
 
@@ -80,7 +83,18 @@ static void cpu_touch_gfn(CPUState *cs, gfn_t gfn)
         cpu_loop_exit(cs);
     }
     touch_exclusively(&culprit, gfn);
-    taken_away = true;
+    start_again = true;
+}
+
+static void cpu_touch_hole(CPUState *cs, gfn_t gfn)
+{
+    if (!crash_touch_hole(cs, gfn)) {
+        return;
+    }
+    if (tcg_ctx->gen_tb) {
+        cpu_loop_exit(cs);
+    }
+    start_again = true;
 }
 
 void xen_trap_cpu_touch(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t retaddr)
@@ -88,17 +102,29 @@ void xen_trap_cpu_touch(CPUState *cs, hwaddr addr, bool may_restart, uintptr_t r
     MemoryRegionSection section;
     gfn_t gfn;
 
-    if (trap_may_be_pod(addr >> HCALL_PAGE_SHIFT)) {
+    XenTrap state = trap_state(addr >> HCALL_PAGE_SHIFT);
+
+    if (state == XEN_TRAP_POD ||
+        (state == XEN_TRAP_HOLE && xenbed->on_hole != XENBED_ACTION_NONE)) {
         section = memory_region_find(get_system_memory(), addr, 1);
         if (section.mr) {
-            if (trap_gfn_of_region(section.mr, section.offset_within_region, &gfn)) {
-                cpu_touch_gfn(cs, gfn);
-            }
+            bool is_ram = trap_gfn_of_region(section.mr, section.offset_within_region, &gfn);
+
             memory_region_unref(section.mr);
+            if (is_ram) {
+                (state == XEN_TRAP_POD ? cpu_touch_pod : cpu_touch_hole)(cs, gfn);
+            }
         }
     }
-    if (taken_away && may_restart) {
-        taken_away = false;
+    if (may_restart) {
+        xen_trap_cpu_restart(cs, retaddr);
+    }
+}
+
+void xen_trap_cpu_restart(CPUState *cs, uintptr_t retaddr)
+{
+    if (start_again) {
+        start_again = false;
         cpu_loop_exit_restore(cs, retaddr);
     }
 }
@@ -140,11 +166,15 @@ XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
     gfn_t gfn;
     int rc;
 
-    if (state != XEN_TRAP_POD || !trap_gfn_of_region(mr, offset, &gfn)) {
+    if (state == XEN_TRAP_RAM || !trap_gfn_of_region(mr, offset, &gfn)) {
         return state;
     }
     if (xen_trap_observers) {
-        return XEN_TRAP_RAM;
+        return state == XEN_TRAP_POD ? XEN_TRAP_RAM : state;
+    }
+    if (state == XEN_TRAP_HOLE) {
+        (void)crash_touch_hole(NULL, gfn);
+        return state;
     }
     WITH_QEMU_LOCK_GUARD(&xenbed->lock)
     {

@@ -28,6 +28,9 @@
 #define TRAP_PER_BYTE (8 / TRAP_BITS)
 #define TRAP_MASK ((1 << TRAP_BITS) - 1)
 
+/* A hole that has been touched; to all others it is XEN_TRAP_HOLE. */
+#define TRAP_TOUCHED_HOLE 3
+
 #define TRAP_POISON 0xc5
 
 bool xen_trap_active;
@@ -123,9 +126,24 @@ static const TrapBlock *block_of_region(const MemoryRegion *mr, hwaddr offset)
     return NULL;
 }
 
-bool trap_may_be_pod(gfn_t gfn)
+static XenTrap answer(unsigned state)
 {
-    return gfn < trap.end && state_get(gfn) == XEN_TRAP_POD;
+    return state == TRAP_TOUCHED_HOLE ? XEN_TRAP_HOLE : state;
+}
+
+XenTrap trap_state(gfn_t gfn)
+{
+    return gfn < trap.end ? answer(state_get(gfn)) : XEN_TRAP_HOLE;
+}
+
+bool trap_touch_hole(gfn_t gfn)
+{
+    bool first = state_get(gfn) == XEN_TRAP_HOLE;
+
+    if (first) {
+        state_set(gfn, 1, TRAP_TOUCHED_HOLE);
+    }
+    return first;
 }
 
 bool trap_gfn_of_region(const MemoryRegion *mr, hwaddr offset, gfn_t *gfn)
@@ -143,7 +161,7 @@ XenTrap xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
 {
     const TrapBlock *b = block_of_region(mr, offset);
     gfn_t gfn, last;
-    XenTrap state;
+    unsigned state;
 
     if (!b) {
         return XEN_TRAP_RAM;
@@ -158,7 +176,7 @@ XenTrap xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
         }
         *len = MIN(*len, ((gfn + 1 - b->first) << HCALL_PAGE_SHIFT) - offset);
     }
-    return state;
+    return answer(state);
 }
 
 static uint64_t hole_read(void *opaque, hwaddr addr, unsigned size)
@@ -337,11 +355,11 @@ static void empty_room(const TrapBlock *b)
     gfn_t gfn = b->first, end = b->first + b->pages, first;
 
     while (gfn < end) {
-        while (gfn < end && state_get(gfn) == XEN_TRAP_HOLE) {
+        while (gfn < end && trap_state(gfn) == XEN_TRAP_HOLE) {
             gfn++;
         }
         first = gfn;
-        while (gfn < end && state_get(gfn) != XEN_TRAP_HOLE) {
+        while (gfn < end && trap_state(gfn) != XEN_TRAP_HOLE) {
             gfn++;
         }
         if (first < gfn) {

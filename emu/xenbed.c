@@ -35,6 +35,7 @@ static void xenbed_reset(void *opaque)
 
     xenbed_domain_reset(xb);
     store_reset(xb);
+    crash_reset(xb);
     if (xb->type == XENBED_TYPE_PVH) {
         pvh_reset();
     }
@@ -74,7 +75,7 @@ static void xenbed_machine_done(Notifier *n, void *unused)
     if (!err) {
         xb->memory = xb->memory ? xb->memory : current_machine->ram_size;
         if (trap_init(&err) && xenbed_domain_init(xb, &err) && store_init(xb, &err) &&
-            (xb->type != XENBED_TYPE_PVH || pvh_init(xb, &err))) {
+            (xb->type != XENBED_TYPE_PVH || pvh_init(xb, &err)) && crash_init(xb, &err)) {
             discard_manager_init(xb);
             qemu_add_vm_change_state_handler(note_start, xb);
             qemu_register_reset(xenbed_reset, xb);
@@ -169,6 +170,37 @@ static bool get_keep(Object *obj, Error **errp)
 static void set_keep(Object *obj, bool value, Error **errp)
 {
     XENBED(obj)->keep = value;
+}
+
+static int get_on_crash(Object *obj, Error **errp)
+{
+    return XENBED(obj)->on_crash;
+}
+
+static void set_on_crash(Object *obj, int value, Error **errp)
+{
+    XENBED(obj)->on_crash = value;
+}
+
+static int get_on_hole(Object *obj, Error **errp)
+{
+    return XENBED(obj)->on_hole;
+}
+
+static void set_on_hole(Object *obj, int value, Error **errp)
+{
+    XENBED(obj)->on_hole = value;
+}
+
+static char *get_core_file(Object *obj, Error **errp)
+{
+    return g_strdup(XENBED(obj)->core_file);
+}
+
+static void set_core_file(Object *obj, const char *value, Error **errp)
+{
+    g_free(XENBED(obj)->core_file);
+    XENBED(obj)->core_file = g_strdup(value);
 }
 
 static void get_domid(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
@@ -378,6 +410,17 @@ static void xenbed_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(
         oc, "keep", "Keep pages that the guest gives back, to compare the time (default off)");
 
+    object_class_property_add_enum(oc, "on-crash", "XenbedAction", &XenbedAction_lookup,
+                                   get_on_crash, set_on_crash);
+    object_class_property_set_description(
+        oc, "on-crash", "What becomes of a domain that has crashed (default: as -action panic=)");
+    object_class_property_add_enum(oc, "on-hole", "XenbedAction", &XenbedAction_lookup, get_on_hole,
+                                   set_on_hole);
+    object_class_property_set_description(
+        oc, "on-hole", "What becomes of one that touches a hole (default: it reads all ones)");
+    object_class_property_add_str(oc, "core-file", get_core_file, set_core_file);
+    object_class_property_set_description(oc, "core-file", "Where to dump core to");
+
     object_class_property_add_str(oc, "xen-log", get_xen_log, set_xen_log);
     object_class_property_set_description(oc, "xen-log",
                                           "What Xen printed to its console; can be emptied");
@@ -402,6 +445,7 @@ static void xenbed_finalize(Object *obj)
 {
     g_free(XENBED(obj)->name);
     g_free(XENBED(obj)->xenstore);
+    g_free(XENBED(obj)->core_file);
     g_string_free(XENBED(obj)->log, true);
     qemu_mutex_destroy(&XENBED(obj)->log_lock);
 }

@@ -31,6 +31,8 @@ struct XenBed {
     bool poison; /* pages that Xen hands out hold garbage */
     bool check;  /* counters and p2m are checked after every memory_op */
     bool keep;   /* pages that are given back stay with QEMU: for comparison only */
+    XenbedAction on_crash, on_hole;
+    char *core_file; /* where to dump core to; NULL: nowhere */
 
     /*
      * The hypervisor's view of the domain, and the lock around it and around
@@ -47,7 +49,8 @@ struct XenBed {
     QemuMutex log_lock; /* innermost */
     GString *log;
 
-    bool started; /* the guest has run: what comes before is the builder's doing */
+    bool started;               /* the guest has run: what comes before is the builder's doing */
+    bool hole_touched, restart; /* crash.c's own */
 
     Notifier machine_done;
 };
@@ -82,6 +85,19 @@ void xenbed_log_clear(XenBed *xb);
 
 /* touch.c: pages that backends have mapped are forgotten; with xb->lock held. */
 void touch_reset(void);
+
+/* crash.c: what becomes of a domain that has crashed, or has touched a hole. */
+bool crash_init(XenBed *xb, Error **errp);
+void crash_reset(XenBed *xb);
+/* The hypervisor has crashed the domain; by a vCPU, without locks. */
+void crash_domain(XenBed *xb);
+/*
+ * A vCPU touches a hole; or a device, NULL.  True: it was the first time, and the guest is to
+ * stop.  Without xb->lock.
+ */
+bool crash_touch_hole(const CPUState *cs, gfn_t gfn);
+/* Whether this thread has asked for a debug stop since it was last asked. */
+bool crash_stopped(void);
 
 /* grant.c: the two grant_table_ops that xenbed answers; false: another. */
 struct kvm_xen_exit;
@@ -119,8 +135,10 @@ void trap_make_ram(gfn_t first, pages_t count);
 void trap_make_pod(gfn_t first, pages_t count);
 void trap_populate(gfn_t first, pages_t count);
 bool trap_is_zero(gfn_t first, pages_t count);
-/* A look without region or lock: false is the truth. */
-bool trap_may_be_pod(gfn_t gfn);
+/* What the page is, without a region or a lock; of an address that is no guest RAM, a hole. */
+XenTrap trap_state(gfn_t gfn);
+/* Whether the gfn is a hole that was not touched before; from now on it was. */
+bool trap_touch_hole(gfn_t gfn);
 /* False: mr at this offset is no guest RAM.  Needs no lock. */
 bool trap_gfn_of_region(const MemoryRegion *mr, hwaddr offset, gfn_t *gfn);
 /* What pages hold that nobody has scrubbed: no zero anywhere. */

@@ -356,6 +356,11 @@ void hcall_domain_crash(struct hcall_domain *d, const struct hcall_caller *calle
     host->ops.log(host->world, line);
 }
 
+void hcall_domain_revive(struct hcall_domain *d)
+{
+    d->crashed = false;
+}
+
 uint16_t hcall_domain_id(const struct hcall_domain *d)
 {
     return d->domid;

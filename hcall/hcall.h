@@ -419,6 +419,12 @@ void hcall_domain_end_exclusive(struct hcall_domain *d);
 void hcall_domain_crash(struct hcall_domain *d, const struct hcall_caller *caller,
                         const char *where);
 
+/*
+ * hcall_domain_revive - a domain that has crashed runs on after all: whoever debugs it has
+ * stopped it instead.  What crashed it can crash it again.  Called with the lock held.
+ */
+void hcall_domain_revive(struct hcall_domain *d);
+
 uint16_t hcall_domain_id(const struct hcall_domain *d);
 pages_t hcall_domain_max_pages(const struct hcall_domain *d);
 /* Pages the domain owns, reachable through a gfn or not. */

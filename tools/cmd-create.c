@@ -120,13 +120,22 @@ static bool spawn(Domain *domain, GStrv arguments, GError **error)
     return !interrupted && process_identify(pid, &domain->qemu, error);
 }
 
+static bool make_core_folder(const Domain *domain, GError **error)
+{
+    g_autofree char *file = domain_core_file(domain);
+    g_autofree char *folder = g_path_get_dirname(file);
+
+    return g_mkdir_with_parents(folder, 0700) == 0 || fail_errno(error, folder);
+}
+
 /* Enters the domain in the registry with its QEMU running. */
 static bool start(Domain *domain, const char *qemu, const Config *config, GError **error)
 {
     g_autoptr(Registry) registry = registry_open(error);
     g_auto(GStrv) arguments = NULL;
 
-    if (!registry || !registry_add(registry, domain, error)) {
+    if (!registry || !registry_add(registry, domain, error) ||
+        (config_dumps_core(config) && !make_core_folder(domain, error))) {
         return false;
     }
     arguments = qemu_arguments(qemu, domain, config);
@@ -265,6 +274,17 @@ const struct command cmd_create = {
         "  on_poweroff        \"destroy\" (default) or \"preserve\": what becomes of a domain that "
         "has\n"
         "                     shut down\n"
+        "  on_crash           \"destroy\" (default), \"restart\", \"preserve\", "
+        "\"coredump-destroy\",\n"
+        "                     \"coredump-restart\": what becomes of one that has crashed; "
+        "or \"debug\":\n"
+        "                     what would crash it stops it there, and it can go on when there is "
+        "memory.\n"
+        "                     Cores go to $XDG_STATE_HOME/xenbed/dump/NAME (~/.local/state/...)\n"
+        "  on_hole            the same for one that touches a page it has not got, each page's "
+        "first "
+        "time;\n"
+        "                     \"none\" (default): it reads as all ones, as on Xen\n"
         "  device_model_args  [ \"...\" ]: more arguments for QEMU\n\n"
         "Environment: XENBED_QEMU is the QEMU to start.",
     .options = options,

@@ -31,6 +31,8 @@ static const struct key keys[] = {
     KEY(name, .kind = STRING),
     KEY(type, .kind = STRING),
     KEY(on_poweroff, .kind = STRING),
+    KEY(on_crash, .kind = STRING),
+    KEY(on_hole, .kind = STRING),
     KEY(xen_version, .kind = STRING),
     KEY(kernel, .kind = STRING),
     KEY(ramdisk, .kind = STRING),
@@ -242,16 +244,41 @@ static bool read_assignments(GScanner *scanner, Config *config, GError **error)
     return ok;
 }
 
-/* *VALUE must be one of two words; the first is the default. */
-static bool check_choice(const char *path, const char *key, char **value, const char *first,
-                         const char *second, GError **error)
-{
-    if (!*value) {
-        *value = g_strdup(first);
+/* Keys whose value is one of a few words; the first is the default. */
+static const struct choice {
+    const char *name;
+    size_t offset;
+    const char *const *words;
+} choices[] = {
+#define CHOICE(member, ...)                                                                        \
+    {                                                                                              \
+#member, G_STRUCT_OFFSET(Config, member), (const char *const[])                            \
+        {                                                                                          \
+            __VA_ARGS__, NULL                                                                      \
+        }                                                                                          \
     }
-    return g_str_equal(*value, first) || g_str_equal(*value, second) ||
-           fail(error, "%s: %s: \"%s\" is not supported, only \"%s\" and \"%s\" are", path, key,
-                *value, first, second);
+#define ACTIONS "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart", "debug"
+    CHOICE(type, "hvm", "pvh"),
+    CHOICE(on_poweroff, "destroy", "preserve"),
+    CHOICE(on_crash, ACTIONS),
+    CHOICE(on_hole, "none", ACTIONS),
+};
+
+static bool check_choice(const struct choice *choice, Config *config, const char *path,
+                         GError **error)
+{
+    char **value = G_STRUCT_MEMBER_P(config, choice->offset);
+    g_autofree char *words = NULL;
+
+    if (!*value) {
+        *value = g_strdup(choice->words[0]);
+    }
+    if (g_strv_contains(choice->words, *value)) {
+        return true;
+    }
+    words = g_strjoinv(", ", (char **)choice->words);
+    return fail(error, "%s: %s: \"%s\" is not supported, only these are: %s", path, choice->name,
+                *value, words);
 }
 
 /* What concerns more than one value, and defaults. */
@@ -264,9 +291,10 @@ static bool check(Config *config, const char *path, GError **error)
         g_prefix_error(error, "%s: name: ", path);
         return false;
     }
-    if (!check_choice(path, "type", &config->type, "hvm", "pvh", error) ||
-        !check_choice(path, "on_poweroff", &config->on_poweroff, "destroy", "preserve", error)) {
-        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(choices); i++) {
+        if (!check_choice(&choices[i], config, path, error)) {
+            return false;
+        }
     }
     if (config->xen_version && config_xen_version(config) == 0) {
         return fail(error, "%s: xen_version: \"%s\" is not MAJOR.MINOR", path, config->xen_version);
@@ -291,6 +319,12 @@ static bool check(Config *config, const char *path, GError **error)
                         g_strdup_printf("%s: extra: ignored in favour of cmdline", path));
     }
     return true;
+}
+
+bool config_dumps_core(const Config *config)
+{
+    return g_str_has_prefix(config->on_crash, "coredump") ||
+           g_str_has_prefix(config->on_hole, "coredump");
 }
 
 guint32 config_xen_version(const Config *config)
@@ -334,6 +368,8 @@ void config_free(Config *config)
     g_free(config->name);
     g_free(config->type);
     g_free(config->on_poweroff);
+    g_free(config->on_crash);
+    g_free(config->on_hole);
     g_free(config->xen_version);
     g_free(config->kernel);
     g_free(config->ramdisk);

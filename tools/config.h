@@ -13,7 +13,9 @@ typedef struct Config {
     char *type;        /* "hvm" or "pvh" */
     char *xen_version; /* "4.17"; may be NULL: the newest */
     char *on_poweroff; /* "destroy" or "preserve" */
-    char *kernel;      /* these four may be NULL */
+    char *on_crash;    /* XenbedAction in QEMU's QAPI schema; on_hole may be "none" */
+    char *on_hole;
+    char *kernel; /* these four may be NULL */
     char *ramdisk;
     char *extra;
     char *cmdline;          /* instead of extra */
@@ -31,6 +33,9 @@ typedef struct Config {
  * else "PATH: KEY: REASON".
  */
 Config *config_read(const char *path, GError **error);
+
+/* Whether on_crash or on_hole may want to dump the domain's memory. */
+bool config_dumps_core(const Config *config);
 
 /* The Xen version to show as XENVER_version has it; 0 if xen_version, which is there, is none. */
 guint32 config_xen_version(const Config *config);

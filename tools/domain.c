@@ -62,6 +62,11 @@ char *domain_path(const Domain *domain, const char *file)
     return g_build_filename(domain->folder, file, NULL);
 }
 
+char *domain_core_file(const Domain *domain)
+{
+    return g_build_filename(g_get_user_state_dir(), "xenbed", "dump", domain->name, NULL);
+}
+
 char *domain_runtime_folder(GError **error)
 {
     const char *user_folder = g_getenv("XDG_RUNTIME_DIR");

@@ -73,6 +73,10 @@ bool domain_save(const Domain *domain, GError **error);
 /* The path of FILE in the domain's folder. */
 char *domain_path(const Domain *domain, const char *file);
 
+/* Where the domain's memory is dumped to when it crashes: it outlives the domain, the folder too.
+ */
+char *domain_core_file(const Domain *domain);
+
 /*
  * Connects to one of the domain's sockets.  Waiting for it, and every later read and
  * write, takes at most SECONDS each (0: no limit).

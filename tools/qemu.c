@@ -65,13 +65,20 @@ static void G_GNUC_PRINTF(3, 4)
     va_end(values);
 }
 
-/* A path in the domain's folder as QEMU's comma-separated options take it. */
-static char *option_path(const Domain *domain, const char *file)
+/* A path as QEMU's comma-separated options take it. */
+static char *option_value(const char *path)
 {
-    g_autofree char *path = domain_path(domain, file);
     g_auto(GStrv) parts = g_strsplit(path, ",", -1);
 
     return g_strjoinv(",,", parts);
+}
+
+/* The same of a file in the domain's folder. */
+static char *option_path(const Domain *domain, const char *file)
+{
+    g_autofree char *path = domain_path(domain, file);
+
+    return option_value(path);
 }
 
 static void add_machine(GPtrArray *arguments, const Domain *domain, const Config *config)
@@ -81,6 +88,8 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     static const char *const firmware[] = {FIRMWARE_FOLDERS};
     g_autofree char *xenstore = option_path(domain, DOMAIN_XENSTORE_SOCKET);
     g_autoptr(GString) object = g_string_new(NULL);
+    g_autofree char *core_file = domain_core_file(domain);
+    g_autofree char *core = option_value(core_file);
     bool pvh = g_str_equal(config->type, "pvh");
 
     add_pair(arguments, "-accel", "tcg,thread=multi");
@@ -91,6 +100,13 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     }
     if (config->memory < config->maxmem) {
         g_string_append_printf(object, ",memory=%" G_GUINT64_FORMAT "M", config->memory);
+    }
+    g_string_append_printf(object, ",on-crash=%s", config->on_crash);
+    if (!g_str_equal(config->on_hole, "none")) {
+        g_string_append_printf(object, ",on-hole=%s", config->on_hole);
+    }
+    if (config_dumps_core(config)) {
+        g_string_append_printf(object, ",core-file=%s", core);
     }
     if (config->poison) {
         g_string_append(object, ",poison=on");

@@ -10,14 +10,12 @@ comparison, kept.
 
 import json
 import re
-import socket
 import statistics
 import subprocess
 import time
 
 import harness
-import test_golden
-from harness import Guest
+from harness import Probe
 
 LOAD = harness.TOP / 'build/tests/bench/hcall_load'
 ROUNDS = 9
@@ -49,19 +47,17 @@ def words(suffix, count):
 
 def from_guest(suffix, count, keep):
     """Extents per second, by when the lines about them come."""
-    guest = Guest(str(test_golden.PROBE), name='probe', memory=GUEST_MIB, extra=words(suffix, count),
-                  ramdisk=None, type='pvh', on_poweroff='preserve', poison=0, check=0)
+    guest = Probe(words(suffix, count), memory=GUEST_MIB, poison=0, check=0)
     came = []
-    with guest.prepared('--paused'), socket.socket(socket.AF_UNIX) as console:
-        console.settimeout(harness.BOOT_SECONDS)
-        console.connect(str(guest.domain_folder / 'console.sock'))
+
+    def note_lines(output):
+        lines = len(re.findall(r'^(?:decrease|populate) order .* last rc \d+\s*$', output, re.MULTILINE))
+        came.extend([time.monotonic()] * (lines - len(came)))
+        return 'Test result' in output
+
+    with guest.prepared():
         guest.qmp('qom-set', path='/objects/xenbed0', property='keep', value=keep)
-        guest.xenbed('unpause', 'probe')
-        output = ''
-        while 'Test result' not in output:
-            output += console.recv(4096).decode()
-            lines = len(re.findall(r'^(?:decrease|populate) order .* last rc \d+\s*$', output, re.MULTILINE))
-            came += [time.monotonic()] * (lines - len(came))
+        output = guest.run_until(note_lines)
     done = re.findall(r' done (\d+) last', output)
     if set(done) != {str(count)}:
         raise harness.GuestError(f'the probe did not do {count} extents each time, but {sorted(set(done))}')

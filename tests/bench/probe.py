@@ -6,7 +6,6 @@ The first is what every test with the probe waits for: `xenbed create`, which st
 `xenbed unpause`, and the guest's own start.  Median.
 """
 
-import socket
 import statistics
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import time
 
 import harness
 import test_golden
-from harness import Guest
+from harness import Probe
 
 RUNS = 9
 FIRST_LINE_SECONDS = 0.5
@@ -22,16 +21,10 @@ SUITE_SECONDS = 30
 
 
 def first_line_seconds():
-    guest = Guest(str(test_golden.PROBE), name='probe', memory=32, extra='', ramdisk=None, type='pvh',
-                  on_poweroff='preserve', poison=0, check=0)
+    guest = Probe('', memory=32, poison=0, check=0)
     start = time.monotonic()
-    with guest.prepared('--paused'), socket.socket(socket.AF_UNIX) as console:
-        console.settimeout(harness.BOOT_SECONDS)
-        console.connect(str(guest.domain_folder / 'console.sock'))
-        guest.xenbed('unpause', 'probe')
-        output = b''
-        while b'podprobe' not in output:
-            output += console.recv(4096)
+    with guest.prepared():
+        guest.run_until(lambda output: 'podprobe' in output)
         return time.monotonic() - start
 
 

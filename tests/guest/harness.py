@@ -25,6 +25,7 @@ import wire  # noqa: E402
 
 XENBED = TOP / 'build/tools/xenbed'
 QEMU = TOP / 'build/qemu/qemu-system-x86_64'
+PROBE = TOP / 'build/guest-drivers/probe/probe'
 INITRAMFS = TOP / 'build/images/initramfs.cpio.gz'
 
 PAGE_KIB = 4
@@ -193,6 +194,42 @@ class Qmp:
         self.socket.close()
 
 
+class Debugger:
+    """QEMU's gdb server, which stops the guest; leaves it running at the end."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(COMMAND_SECONDS)
+        self.socket.connect(str(path))
+        self.buffer = b''
+        self.command('?')
+
+    def send(self, text):
+        self.socket.sendall(f'${text}#{sum(text.encode()) % 256:02x}'.encode())
+
+    def command(self, text):
+        self.send(text)
+        return self.answer()
+
+    def answer(self):
+        while (end := self.buffer.find(b'#')) < 0 or len(self.buffer) < end + 3:
+            data = self.socket.recv(4096)
+            if not data:
+                raise GuestError('gdb server: closed')
+            self.buffer += data
+        answer = self.buffer[self.buffer.index(b'$') + 1:end]
+        self.buffer = self.buffer[end + 3:]
+        self.socket.sendall(b'+')
+        return answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.command('D')
+        self.socket.close()
+
+
 class Shell:
     """What is asked of any guest that has a console; Guest and the benchmarks' machines."""
 
@@ -235,7 +272,7 @@ class Guest(Shell):
                  device_model_args=(), **more):
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix='xb-', dir='/tmp'))
-        self.environment = {**os.environ, 'XDG_RUNTIME_DIR': str(self.folder)}
+        self.environment = {**os.environ, 'XDG_RUNTIME_DIR': str(self.folder), 'XDG_STATE_HOME': str(self.folder / 'state')}
         self.domain_folder = self.folder / 'xenbed' / name
         self.config = self.folder / f'{name}.cfg'
         self.pid = None
@@ -314,6 +351,12 @@ class Guest(Shell):
         with Qmp(self.domain_folder / 'qmp.sock') as monitor:
             return monitor.command(command, **arguments)
 
+    def gdb(self):
+        """A debugger on the guest; a context manager."""
+        path = self.folder / 'gdb'
+        self.qmp('human-monitor-command', **{'command-line': f'gdbserver unix:{path},server=on,wait=off'})
+        return Debugger(path)
+
     def store(self):
         """The host's own connection to the domain's xenstore; a context manager."""
         return wire.Client(self.domain_folder / 'xenstore.sock')
@@ -339,3 +382,32 @@ class Guest(Shell):
         """Asks the guest to power off, as a toolstack does, and checks that it did so cleanly."""
         self.xenbed('shutdown', '-w', self.name)
         wait_for(lambda: not self.running(), 'QEMU\'s end', 30)
+
+
+class Probe(Guest):
+    """A guest that does what its words say and nothing else; it stays when it has ended."""
+
+    def __init__(self, words, **more):
+        super().__init__(PROBE, **{'name': 'probe', 'extra': words, 'ramdisk': None, 'type': 'pvh',
+                                   'on_poweroff': 'preserve', 'on_crash': 'preserve', **more})
+
+    def prepared(self):
+        return super().prepared('--paused')
+
+    def run_to_end(self):
+        """Lets it run, once; returns what it printed."""
+        return self.run_until(lambda output: 'Test result' in output)
+
+    def run_until(self, is_enough):
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(COMMAND_SECONDS)
+            console.connect(str(self.domain_folder / 'console.sock'))
+            self.xenbed('unpause', self.name)
+            output = ''
+            while not is_enough(output):
+                output += console.recv(65536).decode()
+            return output
+
+    def output(self):
+        """What it has printed so far; lines that nobody read may be there more than once."""
+        return (self.domain_folder / 'console.log').read_text().replace('\r', '')

@@ -9,10 +9,9 @@ import re
 import socket
 import unittest
 
-from harness import Guest, TOP
+from harness import Guest, PROBE, TOP
 
 GOLDEN = TOP / 'tests/golden/xen-4.17.7'
-PROBE = TOP / 'build/guest-drivers/probe/probe'
 PROBE32 = PROBE.with_name('probe32')
 
 
@@ -62,7 +61,8 @@ class Run:
 
     def text(self):
         guest = Guest(str(self.case.probe), name=self.case.name, memory=self.case.memory, maxmem=self.case.maxmem,
-                      extra=self.case.words, ramdisk=None, type='pvh', on_poweroff='preserve', xen_version='4.17',
+                      extra=self.case.words, ramdisk=None, type='pvh', on_poweroff='preserve', on_crash='preserve',
+                      xen_version='4.17',
                       poison=0)  # what real Xen gave them was mostly zero
         with guest.prepared('--paused'):
             self.counters(guest)

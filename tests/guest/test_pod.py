@@ -6,13 +6,11 @@ the difference back, and what it touches beyond that kills it as on Xen.
 
 import os
 import signal
-import socket
 import time
 import unittest
 
 import harness
-import test_golden
-from harness import Guest
+from harness import Guest, Probe
 
 MEMORY = 256  # MiB
 SETTLE_SECONDS = 60
@@ -40,29 +38,14 @@ def counters(guest):
     return {key: value for key, value in guest.info().items() if key.endswith('_pages') or key.startswith('pod_')}
 
 
-class Probe(unittest.TestCase):
-    """A guest that does what its command line says and nothing else."""
-
-    def guest(self, words, **more):
-        return Guest(str(test_golden.PROBE), name='probe', extra=words, ramdisk=None, type='pvh',
-                     on_poweroff='preserve', **more)
-
-    def run_to_end(self, guest):
-        """Lets it run; returns what it printed."""
-        with socket.socket(socket.AF_UNIX) as console:
-            console.settimeout(harness.COMMAND_SECONDS)
-            console.connect(str(guest.domain_folder / 'console.sock'))
-            guest.xenbed('unpause', guest.name)
-            output = ''
-            while 'Test result' not in output:
-                output += console.recv(65536).decode()
-            return output
+class Small(unittest.TestCase):
+    """With a guest that does what its words say and nothing else."""
 
     def test_zeroing_all_memory_at_boot(self):
         """What PoD was made for: eight times what it owns, before any driver runs, twice."""
-        guest = self.guest('z:4-256/64 z:4-256/64 r:4-256/64', memory=32, maxmem=256)
-        with guest.prepared('--paused'):
-            output = self.run_to_end(guest)
+        guest = Probe('z:4-256/64 z:4-256/64 r:4-256/64', memory=32, maxmem=256)
+        with guest.prepared():
+            output = guest.run_to_end()
             info = guest.info()
         self.assertIn('nonzero pages 0', output)
         self.assertEqual(info['state'], '---s--')
@@ -70,15 +53,15 @@ class Probe(unittest.TestCase):
         self.assertLessEqual(info['resident'], 32 * harness.MIB_KIB + NOISE_KIB)
 
     def test_more_than_the_host_has(self):
-        guest = self.guest('w:4-100', memory=128, maxmem=65536)
-        with guest.prepared('--paused'):
-            self.assertIn('Test result: SUCCESS', self.run_to_end(guest))
+        guest = Probe('w:4-100', memory=128, maxmem=65536)
+        with guest.prepared():
+            self.assertIn('Test result: SUCCESS', guest.run_to_end())
             self.assertLessEqual(guest.info()['resident'], 128 * harness.MIB_KIB)
 
     def test_killed_at_any_time(self):
         """Nothing is left of a domain whose QEMU was killed in the middle of a sweep."""
-        guest = self.guest('z:4-256/1 ' * 20, memory=16, maxmem=256)
-        with guest.prepared('--paused'):
+        guest = Probe('z:4-256/1 ' * 20, memory=16, maxmem=256)
+        with guest.prepared():
             guest.xenbed('unpause', guest.name)
             harness.wait_for(lambda: guest.pod()['reclaimed'] > 10000, 'pages taken back', 30, 0)
             os.kill(guest.pid, signal.SIGKILL)
@@ -87,8 +70,8 @@ class Probe(unittest.TestCase):
 
     def test_observers_populate_nothing(self):
         """The monitor and a dump, of gfns that are populate-on-demand: zeroes, and nothing has changed."""
-        guest = self.guest('info', memory=32, maxmem=64)
-        with guest.prepared('--paused'):
+        guest = Probe('info', memory=32, maxmem=64)
+        with guest.prepared():
             before = counters(guest)
             path = guest.folder / 'memory'
             guest.qmp('pmemsave', val=16 << 20, size=16 << 20, filename=str(path))
@@ -101,34 +84,20 @@ class Probe(unittest.TestCase):
             self.assertLess(path.stat().st_size, 8 << 20)
 
     def test_a_debugger_populates_nothing(self):
-        guest = self.guest('info', memory=32, maxmem=64)
-        with guest.prepared('--paused'):
+        guest = Probe('info', memory=32, maxmem=64)
+        with guest.prepared():
             before = counters(guest)
-            path = guest.folder / 'gdb'
-            guest.qmp('human-monitor-command', **{'command-line': f'gdbserver unix:{path},server=on,wait=off'})
-            with socket.socket(socket.AF_UNIX) as gdb:
-                gdb.settimeout(harness.COMMAND_SECONDS)
-                gdb.connect(str(path))
-                for physical in (b'0', b'1'):
-                    self.assertEqual(self.packet(gdb, b'Qqemu.PhyMemMode:' + physical), b'OK')
-                    self.assertEqual(self.packet(gdb, b'm2000000,8'), b'0' * 16)
-            self.assertEqual(counters(guest), before)
-
-    @staticmethod
-    def packet(gdb, body):
-        """One request of gdb's protocol; returns the reply."""
-        gdb.sendall(b'$' + body + b'#' + f'{sum(body) % 256:02x}'.encode())
-        reply = b''
-        while b'#' not in reply:
-            reply += gdb.recv(4096)
-        gdb.sendall(b'+')
-        return reply[reply.index(b'$') + 1:reply.index(b'#')]
+            with guest.gdb() as gdb:
+                for physical in 0, 1:
+                    self.assertEqual(gdb.command(f'Qqemu.PhyMemMode:{physical}'), b'OK')
+                    self.assertEqual(gdb.command('m2000000,8'), b'0' * 16)
+                self.assertEqual(counters(guest), before)
 
     def test_reset_builds_it_anew(self):
-        guest = self.guest('w:4-20 z:30-60', memory=32, maxmem=64)
-        with guest.prepared('--paused'):
+        guest = Probe('w:4-20 z:30-60', memory=32, maxmem=64)
+        with guest.prepared():
             built = counters(guest)
-            self.run_to_end(guest)
+            guest.run_to_end()
             self.assertNotEqual(counters(guest), built)
             guest.qmp('system_reset')
             harness.wait_for(lambda: counters(guest) == built, 'the domain as it was built', 30)
@@ -168,7 +137,7 @@ class Linux(unittest.TestCase):
     def test_more_than_there_is_kills(self):
         """Without its balloon driver: dead when the pages that are not zero are the target, and as Xen says it."""
         with Guest(harness.vmlinux(), memory=MEMORY, maxmem=512, type='pvh', extra=WITHOUT_BALLOON,
-                   on_poweroff='preserve', xen_version='4.17') as guest:
+                   on_crash='preserve', xen_version='4.17') as guest:
             guest.console.send('yes | head -c 400m > /eaten')
             harness.wait_for(lambda: guest.info()['state'] != 'r-----', 'the crash', harness.COMMAND_SECONDS)
             info = guest.info()

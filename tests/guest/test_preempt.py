@@ -10,8 +10,7 @@ import time
 import unittest
 
 import harness
-import test_golden
-from harness import Guest
+from harness import Probe
 
 STOPS = 40
 ERESTART = 85
@@ -22,12 +21,10 @@ WORDS = ' '.join(['dec:0x2000,0x4000 pop:0x2000,0x4000'] * 60)
 class Preempt(unittest.TestCase):
 
     def test_stopped_in_the_middle(self):
-        guest = Guest(str(test_golden.PROBE), memory=128, extra=WORDS, ramdisk=None, type='pvh',
-                      on_poweroff='preserve',
-                      device_model_args=['-d', 'trace:kvm_xen_hypercall', '-D', '{trace}'])
+        guest = Probe(WORDS, memory=128, device_model_args=['-d', 'trace:kvm_xen_hypercall', '-D', '{trace}'])
         trace = guest.folder / 'trace'
         guest.config.write_text(guest.config.read_text().replace('{trace}', str(trace)))
-        with guest.prepared('--paused'), socket.socket(socket.AF_UNIX) as console:
+        with guest.prepared(), socket.socket(socket.AF_UNIX) as console:
             console.connect(str(guest.domain_folder / 'console.sock'))
             guest.xenbed('unpause', guest.name)
             for _ in range(STOPS):

@@ -7,7 +7,6 @@ and what the host sees of it through the domain's socket.
 
 import os
 import shutil
-import socket
 import struct
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import harness
 import wire
-from harness import Guest, MIB_KIB
+from harness import Debugger, Guest, MIB_KIB
 from wire import Type
 
 HOME = '/local/domain/1'
@@ -121,32 +120,12 @@ class FromTheHost(unittest.TestCase):
             self.assertIn(('@releaseDomain', 'end'), iter(store.event, None))
 
 
-class Debugger:
-    """Guest-physical memory, through QEMU's gdb server, which stops the guest meanwhile."""
+class RingDebugger(Debugger):
+    """The words of the ring's page."""
 
     def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
-        self.socket.connect(str(path))
-        self.buffer = b''
-        self.command('?')
+        super().__init__(path)
         self.command('Qqemu.PhyMemMode:1')
-
-    def command(self, text):
-        self.socket.sendall(f'${text}#{sum(text.encode()) % 256:02x}'.encode())
-        while (end := self.buffer.find(b'#')) < 0 or len(self.buffer) < end + 3:
-            self.buffer += self.socket.recv(4096)
-        answer = self.buffer[self.buffer.index(b'$') + 1:end]
-        self.buffer = self.buffer[end + 3:]
-        self.socket.sendall(b'+')
-        return answer
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.command('D')
-        self.socket.close()
 
     def get(self, offset):
         return struct.unpack('<I', bytes.fromhex(self.command(f'm{RING + offset:x},4').decode()))[0]
@@ -164,7 +143,7 @@ class Ring(unittest.TestCase):
         gdb = folder / 'gdb'
         with Guest(harness.kernel(), memory=256,
                    device_model_args=['-gdb', f'unix:{gdb},server=on,wait=off']) as guest:
-            with Debugger(gdb) as memory:
+            with RingDebugger(gdb) as memory:
                 self.assertEqual(memory.get(SERVER_FEATURES), 15)
                 self.assertEqual((memory.get(CONNECTION), memory.get(ERROR)), (0, 0))
                 memory.set(RSP_CONS, memory.get(RSP_PROD) + 5)
@@ -172,7 +151,7 @@ class Ring(unittest.TestCase):
                 # An event for the balloon driver has to go through the ring.
                 store.write(f'{HOME}/memory/target', 256 * MIB_KIB)
                 self.assertEqual(store.read(f'{HOME}/name'), b'guest')
-                with Debugger(gdb) as memory:
+                with RingDebugger(gdb) as memory:
                     self.assertEqual(memory.get(ERROR), ERROR_RINGIDX)
                     memory.set(CONNECTION, 1)
                 # A request rings the bell, and is lost with the old contents: one that is a header
@@ -184,7 +163,7 @@ class Ring(unittest.TestCase):
                 self.assertEqual(store.control('check'), 'OK')
 
     def is_reset(self, gdb):
-        with Debugger(gdb) as memory:
+        with RingDebugger(gdb) as memory:
             return memory.get(CONNECTION) == 0 and memory.get(ERROR) == 0
 
 

@@ -51,6 +51,7 @@ class Scene(unittest.TestCase):
         self.environment = dict(
             os.environ,
             XDG_RUNTIME_DIR=str(self.folder),
+            XDG_STATE_HOME=str(self.folder / "state"),
             XENBED_QEMU=str(HERE / "fake_qemu.py"),
             FAKE_QEMU="",
             XENSTORED_LITE=XENSTORED_LITE,
@@ -183,8 +184,16 @@ class Refusals(Scene):
             type="pvh", kernel=None,
         )
         self.assert_refused(
-            'FILE: on_poweroff: "rest" is not supported, only "destroy" and "preserve" are',
+            'FILE: on_poweroff: "rest" is not supported, only these are: destroy, preserve',
             on_poweroff="rest",
+        )
+        actions = "destroy, restart, preserve, coredump-destroy, coredump-restart, debug"
+        self.assert_refused(
+            f'FILE: on_crash: "coredump" is not supported, only these are: {actions}',
+            on_crash="coredump",
+        )
+        self.assert_refused(
+            f'FILE: on_hole: "" is not supported, only these are: none, {actions}', on_hole="",
         )
         self.assert_refused("FILE:2: memory: expected a number", memory="lots")
         self.assert_refused("FILE:4: poison: must be 0 or 1", poison=2)
@@ -300,16 +309,18 @@ class Life(Scene):
         ramdisk.touch()
         self.create(
             vcpus=3, ramdisk=str(ramdisk), extra="a,b c", xen_version="4.18",
-            poison=1, check=1, device_model_args=["-d", "guest_errors"],
+            on_crash="coredump-destroy", on_hole="debug", poison=1, check=1, device_model_args=["-d", "guest_errors"],
         )
         command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
         arguments = command.split("\0")[:-1]
         # In QEMU's options a comma is written twice.
         xenstore = str(self.runtime / "guest/xenstore.sock").replace(",", ",,")
+        core = str(self.folder / "state/xenbed/dump/guest").replace(",", ",,")
         for option, value in {
             "-accel": "tcg,thread=multi",
             "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore},domain-type=hvm,"
-            f"xen-version={0x40012},poison=on,check=on",
+            f"xen-version={0x40012},on-crash=coredump-destroy,on-hole=debug,core-file={core},"
+            "poison=on,check=on",
             "-m": "1024M",
             "-smp": "3",
             "-device": "xen-console,chardev=console",
@@ -325,7 +336,7 @@ class Life(Scene):
     def test_options_that_are_off(self):
         self.create(poison=0, check=0)
         command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes()
-        self.assertIn(b",domain-type=hvm\0", command)
+        self.assertIn(b",domain-type=hvm,on-crash=destroy\0", command)
 
     def test_cmdline_replaces_extra(self):
         _, err = self.xenbed("create", self.describe(extra="a", cmdline="b"))
@@ -334,9 +345,9 @@ class Life(Scene):
         self.assertIn(b"-append\0b\0", command)
 
     def test_unknown_key_warns(self):
-        path = self.describe(on_crash="preserve")
+        path = self.describe(on_reboot="preserve")
         _, err = self.xenbed("create", path)
-        self.assertEqual(err, f"xenbed: {path}:4: on_crash: unknown key, ignored\n")
+        self.assertEqual(err, f"xenbed: {path}:4: on_reboot: unknown key, ignored\n")
 
     def test_second_domain_of_the_same_name(self):
         self.create()

@@ -74,6 +74,7 @@ static void test_all_keys(void **state)
                                          "vcpus = 2; kernel = \"/boot/vmlinuz\"\n"
                                          "ramdisk = \"initrd.img\"\r\n"
                                          "poison = 1; check = \"1\"\n"
+                                         "on_crash = 'coredump-restart'; on_hole = 'debug'\n"
                                          "\n"
                                          "extra = \"console=hvc0 a='b # no comment'\"\n"
                                          "device_model_args = [ \"-s\",\n"
@@ -89,6 +90,8 @@ static void test_all_keys(void **state)
     assert_string_equal(config->ramdisk, "initrd.img");
     assert_int_equal(config->poison, 1);
     assert_int_equal(config->check, 1);
+    assert_string_equal(config->on_crash, "coredump-restart");
+    assert_string_equal(config->on_hole, "debug");
     assert_string_equal(config->extra, "console=hvc0 a='b # no comment'");
     assert_null(config->cmdline);
     assert_int_equal(config->device_model_args->len, 3);
@@ -108,6 +111,8 @@ static void test_defaults(void **state)
     assert_int_equal(config->vcpus, 1);
     assert_int_equal(config->poison, 0);
     assert_int_equal(config->check, 0);
+    assert_string_equal(config->on_crash, "destroy");
+    assert_string_equal(config->on_hole, "none");
     assert_null(config->kernel);
     assert_null(config->device_model_args);
 }
@@ -131,14 +136,14 @@ static void test_warnings(void **state)
                                          "disk = [ 'a,b', [ 'c', 1 ],\n"
                                          "         'd' ]\n"
                                          "memory = 64\n"
-                                         "on_crash = 'preserve'\n"
+                                         "on_reboot = 'preserve'\n"
                                          "extra = 'a'\n"
                                          "cmdline = 'b'\n");
 
     (void)state;
     assert_int_equal(config->warnings->len, 3);
     assert_warning(config, 0, "guest.cfg:2: disk: unknown key, ignored");
-    assert_warning(config, 1, "guest.cfg:5: on_crash: unknown key, ignored");
+    assert_warning(config, 1, "guest.cfg:5: on_reboot: unknown key, ignored");
     assert_warning(config, 2, "guest.cfg: extra: ignored in favour of cmdline");
     assert_int_equal(config->memory, 64);
 }
@@ -197,7 +202,7 @@ static void test_checks(void **state)
     assert_refused("name='g'\nmemory=256\nxen_version='4'\n",
                    "guest.cfg: xen_version: \"4\" is not MAJOR.MINOR");
     assert_refused("name='g'\nmemory=256\ntype='pv'\n",
-                   "guest.cfg: type: \"pv\" is not supported, only \"hvm\" and \"pvh\" are");
+                   "guest.cfg: type: \"pv\" is not supported, only these are: hvm, pvh");
     assert_refused("name='17'\nmemory=1\n",
                    "guest.cfg: name: \"17\" is a number, which would be a domain id");
     for (const char *const *name =
