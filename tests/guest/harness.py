@@ -79,6 +79,13 @@ def vmlinux(version='6.1'):
     return str(elf)
 
 
+def compile_bare(source, program):
+    """A guest without an operating system, which starts as a multiboot kernel (see bare.h)."""
+    subprocess.run(['gcc', '-m32', '-Os', '-ffreestanding', '-fno-pic', '-fno-stack-protector', '-mno-sse',
+                    '-nostdlib', '-static', '-no-pie', '-Wall', '-Wextra', '-Werror', '-Wl,-Ttext=0x100000',
+                    '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-o', program, source], check=True)
+
+
 def kernel_versions():
     return ['given'] if os.environ.get('XENBED_KERNEL') else list(KERNELS)
 
@@ -265,7 +272,7 @@ class Guest(Shell):
     A domain made by `xenbed create`, in a runtime folder of its own.  A context
     manager: the domain is gone afterwards, and when the block failed the end of its
     console is shown.  What its driver gets from Xen is poisoned, and Xen's counters are
-    checked after every call, unless MORE says otherwise.
+    checked after every call, unless MORE says otherwise.  {folder} in device_model_args is that folder.
     """
 
     def __init__(self, kernel_path, name='guest', memory=1024, vcpus=1, extra='console=hvc0 quiet',
@@ -281,7 +288,8 @@ class Guest(Shell):
             'ramdisk': str(INITRAMFS), 'extra': extra, 'poison': 1, 'check': 1, **more,
         }
         if device_model_args:
-            settings['device_model_args'] = list(device_model_args)
+            settings['device_model_args'] = [argument.replace('{folder}', str(self.folder))
+                                             for argument in device_model_args]
         self.config.write_text(''.join(f'{key} = {json.dumps(value)}\n' for key, value in settings.items()
                                        if value is not None))
 

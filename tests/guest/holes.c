@@ -7,50 +7,20 @@
  * which may hold what the gfn was a moment ago, so each step is checked right
  * after the hypercall that changes it, and again after code ran there.
  *
- * It starts as a multiboot kernel in 32-bit mode without paging (so it is a
- * compat caller and linear addresses are guest-physical), prints a line a check
- * to port 0xe9 and powers off.
+ * It is a compat caller, prints a line a check and powers off.
  */
 #define __XEN_INTERFACE_VERSION__ __XEN_LATEST_INTERFACE_VERSION__
-#include <stdint.h>
+#include "bare.h"
+
 #include <xen/xen.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
-
-/* The header, which must be near the start of the file, and the entry point behind it. */
-__asm__(".text\n"
-        ".align 4\n"
-        ".long 0x1badb002, 0, -0x1badb002\n"
-        ".globl _start\n"
-        "_start: mov $stack_end, %esp\n"
-        "        call run\n"
-        ".bss\n"
-        ".skip 8192\n"
-        "stack_end:\n"
-        ".text\n");
 
 /* Far from the kernel, and the start of a 2 MiB block. */
 #define GFN 0x1000u
 #define ADDR (GFN << 12)
 
 static unsigned failed;
-
-static void put(const char *s)
-{
-    while (*s) {
-        __asm__ volatile("outb %0, $0xe9" : : "a"(*s++));
-    }
-}
-
-static void put_hex(uint32_t value)
-{
-    char text[11] = "0x00000000";
-
-    for (int i = 9; value; i--, value >>= 4) {
-        text[i] = "0123456789abcdef"[value & 15];
-    }
-    put(text);
-}
 
 static void check(const char *what, uint32_t got, uint32_t expected)
 {
@@ -111,16 +81,6 @@ static long current_reservation(void)
     domid_t self = DOMID_SELF;
 
     return vmcall(__HYPERVISOR_memory_op, XENMEM_current_reservation, &self);
-}
-
-static uint32_t peek(uint32_t addr)
-{
-    return *(volatile uint32_t *)(uintptr_t)addr;
-}
-
-static void poke(uint32_t addr, uint32_t value)
-{
-    *(volatile uint32_t *)(uintptr_t)addr = value;
 }
 
 /* Run the `mov $value, %eax; ret` that lies at addr. */
@@ -201,25 +161,11 @@ static void superpage(void)
     check("they are empty", peek(ADDR + 0x1ff000), 0);
 }
 
-/*
- * A device reads and writes memory too: QEMU's fw_cfg, which copies its signature
- * ("QEMU") to where it is told.  Numbers are big-endian.
- */
+/* A device reads and writes memory, too. */
 static void device(void)
 {
-    static volatile uint32_t dma[4] __attribute__((aligned(8)));
-
     check("decrease for a device", memory_op(XENMEM_decrease_reservation, GFN, 0), 1);
-    dma[0] = __builtin_bswap32(8 | 2); /* select item 0, the signature; read it */
-    dma[1] = __builtin_bswap32(4);
-    dma[2] = 0;
-    dma[3] = __builtin_bswap32(ADDR + 0xffe);
-    __asm__ volatile("outl %0, %1" : : "a"(0), "d"((uint16_t)0x514));
-    __asm__ volatile("outl %0, %1"
-                     :
-                     : "a"(__builtin_bswap32((uintptr_t)dma)), "d"((uint16_t)0x518)
-                     : "memory");
-    check("the device is content", dma[0], 0);
+    check("the device is content", fw_cfg_signature_to(ADDR + 0xffe), 0);
     check("what it wrote behind the hole is there", peek(ADDR + 4096) & 0xffff, 0x554d);
     check("what it wrote into the hole is not", peek(ADDR + 0xffc), 0xffffffff);
     check("populate after that", memory_op(XENMEM_populate_physmap, GFN, 0), 1);

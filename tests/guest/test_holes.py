@@ -25,10 +25,7 @@ class SeenByTheCpu(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp')
         cls.program = Path(cls.folder.name) / 'holes'
-        subprocess.run(['gcc', '-m32', '-Os', '-ffreestanding', '-fno-pic', '-fno-stack-protector',
-                        '-mno-sse', '-nostdlib', '-static', '-no-pie', '-Wall', '-Wextra', '-Werror',
-                        '-Wl,-Ttext=0x100000', '-Wl,--build-id=none', '-Wl,-z,noexecstack',
-                        '-o', cls.program, SOURCE], check=True)
+        harness.compile_bare(SOURCE, cls.program)
 
     @classmethod
     def tearDownClass(cls):
@@ -37,7 +34,7 @@ class SeenByTheCpu(unittest.TestCase):
     def run_guest(self, *options):
         done = subprocess.run(['timeout', '-k', '5', str(harness.COMMAND_SECONDS), QEMU, *FIRMWARE,
                                '-nodefaults', '-display', 'none', '-nic', 'none', '-m', '64',
-                               '-debugcon', 'stdio', '-kernel', self.program, *options],
+                               '-serial', 'stdio', '-kernel', self.program, *options],
                               text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()

@@ -21,9 +21,8 @@ WORDS = ' '.join(['dec:0x2000,0x4000 pop:0x2000,0x4000'] * 60)
 class Preempt(unittest.TestCase):
 
     def test_stopped_in_the_middle(self):
-        guest = Probe(WORDS, memory=128, device_model_args=['-d', 'trace:kvm_xen_hypercall', '-D', '{trace}'])
+        guest = Probe(WORDS, memory=128, device_model_args=['-d', 'trace:kvm_xen_hypercall', '-D', '{folder}/trace'])
         trace = guest.folder / 'trace'
-        guest.config.write_text(guest.config.read_text().replace('{trace}', str(trace)))
         with guest.prepared(), socket.socket(socket.AF_UNIX) as console:
             console.connect(str(guest.domain_folder / 'console.sock'))
             guest.xenbed('unpause', guest.name)
