@@ -229,7 +229,7 @@ static void check_build(XenBed *xb, int err, gfn_t first, gfn_t end)
     }
 }
 
-static bool is_pod(const XenBed *xb)
+bool domain_is_pod(const XenBed *xb)
 {
     return xb->memory < current_machine->ram_size;
 }
@@ -239,7 +239,7 @@ static void build_memory(XenBed *xb, gfn_t first, gfn_t end)
 {
     if (first < end) {
         check_build(xb,
-                    is_pod(xb) ? hcall_domain_build_pod(xb->domain, first, end - first)
+                    domain_is_pod(xb) ? hcall_domain_build_pod(xb->domain, first, end - first)
                                : hcall_domain_build_ram(xb->domain, first, end - first),
                     first, end);
     }
@@ -255,7 +255,7 @@ static void build_ram(XenBed *xb, gfn_t first, gfn_t end)
 static void build_cache(XenBed *xb, pages_t vga_hole)
 {
     pages_t target = xb->memory / HCALL_PAGE_SIZE - vga_hole;
-    int err = is_pod(xb) ? hcall_domain_set_pod_target(xb->domain, target) : 0;
+    int err = domain_is_pod(xb) ? hcall_domain_set_pod_target(xb->domain, target) : 0;
 
     if (err) {
         error_report("xenbed: building domain %u: a cache of %" PRIu64 " pages: %s", xb->domid,

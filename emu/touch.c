@@ -164,6 +164,7 @@ XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
     hwaddr wanted = *len;
     XenTrap state = xen_trap_lookup(mr, offset, len);
     gfn_t gfn;
+    bool look;
     int rc;
 
     if (state == XEN_TRAP_RAM || !trap_gfn_of_region(mr, offset, &gfn)) {
@@ -179,8 +180,10 @@ XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
     WITH_QEMU_LOCK_GUARD(&xenbed->lock)
     {
         rc = hcall_domain_touch_cached(xenbed->domain, &culprit, gfn);
+        /* Once is enough: a device that has got a hole goes there a few bytes at a time. */
+        look = rc == -EAGAIN && !hcall_domain_crashed(xenbed->domain);
     }
-    if (rc == -EAGAIN) {
+    if (look) {
         device_touch_exclusively(gfn);
         if (!xenbed->started && hcall_domain_crashed(xenbed->domain)) {
             error_report("xenbed: building domain %u: kernel and ramdisk need more than its memory",

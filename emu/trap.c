@@ -20,6 +20,7 @@
 #include "exec/ram_addr.h"
 #include "hw/boards.h"
 #include "hw/i386/x86.h"
+#include "system/iothread.h"
 #include "system/system.h"
 #include "xenbed/emu/xenbed.h"
 
@@ -388,6 +389,12 @@ static int is_vhost(Object *obj, void *opaque)
     return g_str_has_prefix(object_get_typename(obj), "vhost-");
 }
 
+/* One that devices may be in; QEMU's own are elsewhere. */
+static int is_iothread(Object *obj, void *opaque)
+{
+    return !!object_dynamic_cast(obj, TYPE_IOTHREAD);
+}
+
 /* Memory contract 1: what cannot be trapped or given back is refused. */
 static bool check_backing(MachineState *ms, Error **errp)
 {
@@ -410,6 +417,10 @@ static bool check_backing(MachineState *ms, Error **errp)
                    qemu_ram_get_idstr(rb));
     } else if (object_child_foreach_recursive(object_get_root(), is_vhost, NULL)) {
         error_setg(errp, "xenbed: vhost devices are refused: their accesses cannot be trapped");
+    } else if (domain_is_pod(xenbed) &&
+               object_child_foreach_recursive(object_get_root(), is_iothread, NULL)) {
+        error_setg(errp, "xenbed: I/O threads are refused where memory is populate-on-demand: they "
+                         "cannot stop the guest to look for a page");
     } else if (ram_block_discard_require(true) != 0) {
         error_setg(errp, "xenbed: a device in this machine does not allow RAM to be given back "
                          "(VFIO, or another that pins memory)");

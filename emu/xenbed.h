@@ -72,6 +72,8 @@ void xen_tcg_hypercall(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
 /* domain.c: the world hcall/ sees. */
 bool xenbed_domain_init(XenBed *xb, Error **errp);
+/* Does it boot with less than it sees? */
+bool domain_is_pod(const XenBed *xb);
 /* The domain as its builder leaves it. */
 void xenbed_domain_reset(XenBed *xb);
 /* All vCPUs stopped and xb->lock held, by a vCPU without the BQL: running the guest or not. */

@@ -6,6 +6,7 @@
 #ifndef XENBED_TESTS_BARE_H
 #define XENBED_TESTS_BARE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define COM1 0x3f8

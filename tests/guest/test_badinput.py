@@ -16,9 +16,9 @@ MEMORY = 256
 class Refused(unittest.TestCase):
     """A guest that must not start."""
 
-    def refuse(self, reason, *device_model_args, environment=None):
+    def refuse(self, reason, *device_model_args, environment=None, **more):
         kernel = harness.kernel()
-        guest = Guest(kernel, memory=MEMORY, device_model_args=device_model_args)
+        guest = Guest(kernel, memory=MEMORY, device_model_args=device_model_args, **more)
         guest.environment.update(environment or {})
         try:
             done = guest.xenbed('create', str(guest.config), check=False)
@@ -46,6 +46,10 @@ class Refused(unittest.TestCase):
 
     def test_vhost(self):
         self.refuse('vhost', '-device', 'vhost-vsock-pci,guest-cid=3')
+
+    def test_io_threads(self):
+        """One that finds the cache empty would have to stop vCPUs that may be waiting for it."""
+        self.refuse('I/O threads', '-object', 'iothread,id=thread0', maxmem=2 * MEMORY)
 
     def test_unknown_device(self):
         self.refuse('no-such-device', '-device', 'no-such-device')

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Devices touch memory that is populate-on-demand.  On Xen whoever maps a page for one, domain 0 or
+a backend, populates it: it comes from the cache, and when that is empty a page of zeroes is
+taken back for it; when there is none the domain dies of it.  A guest that does nothing by
+itself (devices.c) lets devices go where no vCPU has been.
+"""
+
+import contextlib
+import socket
+import struct
+import tempfile
+import unittest
+from pathlib import Path
+
+import harness
+from harness import Guest, MIB_KIB, Probe
+from test_pod import counters
+
+SOURCE = Path(__file__).with_name('devices.c')
+MIB = 1 << 20
+PAGE, SECTOR = 4096, 512
+SUPERPAGE = 512  # pages: what a touch populates while the cache has one
+MEMORY, MAXMEM = 32, 128  # MiB
+DISK = 4 * MIB
+RING_SIZE = 1024
+RING_PAGES = 8
+
+
+def word(disk, offset):
+    """What a disk holds at an offset: every word of both is another."""
+    return (offset // 4 * 2654435761 + disk) & 0xffffffff | 1
+
+
+def write_disk(path, disk):
+    path.write_bytes(b''.join(struct.pack('<I', word(disk, offset)) for offset in range(0, DISK, 4)))
+
+
+class Devices(Guest):
+    """devices.c, with a disk at IDE and one at virtio."""
+
+    IDE, VIRTIO = 1, 2
+
+    def __init__(self, program, throttle='', **settings):
+        def drive(name, options):
+            return ('-drive', f'if=none,id={name},format=raw,file={{folder}}/{name}{options}')
+        super().__init__(program, **{'memory': MEMORY, 'maxmem': MAXMEM, 'ramdisk': None, 'extra': None,
+                                     'on_crash': 'preserve', **settings}, device_model_args=(
+            '-serial', 'unix:{folder}/serial,server=on,wait=off',
+            *drive('ide', throttle), '-device', 'ide-hd,drive=ide,bus=ide.0',
+            *drive('virtio', ''), '-device', 'virtio-blk-pci,drive=virtio,disable-legacy=off,disable-modern=on,'
+                                             f'queue-size={RING_SIZE}'))
+        write_disk(self.folder / 'ide', self.IDE)
+        write_disk(self.folder / 'virtio', self.VIRTIO)
+        self.serial = None
+
+    @contextlib.contextmanager
+    def prepared(self, *options):
+        with super().prepared('--paused', *options), socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(harness.COMMAND_SECONDS)
+            line.connect(str(self.folder / 'serial'))
+            self.serial = line.makefile('rw')
+            self.xenbed('unpause', self.name)
+            assert self.serial.readline() == 'ready\n'
+            yield self
+
+    def send(self, letter, *numbers):
+        self.serial.write(' '.join([letter, *(f'{number:x}' for number in numbers)]) + '\n')
+        self.serial.flush()
+
+    def do(self, letter, *numbers):
+        self.send(letter, *numbers)
+        answer = self.serial.readline()
+        if not answer.endswith('ok\n'):
+            raise harness.GuestError(f'devices.c: {letter} {numbers}: {answer}')
+        return answer
+
+    def peek(self, address):
+        return int(self.do('p', address).split()[0], 16)
+
+
+class WithDevices(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp')
+        cls.program = Path(cls.folder.name) / 'devices'
+        harness.compile_bare(SOURCE, cls.program)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @contextlib.contextmanager
+    def populates(self, guest, pages):
+        """What is done in here populates so many pages, out of the cache."""
+        before = counters(guest)
+        yield
+        after = counters(guest)
+        self.assertEqual(after, {**before, 'pod_entries': before['pod_entries'] - pages,
+                                 'pod_cache': before['pod_cache'] - pages})
+
+    def check_data(self, guest, disk, address, sector, sectors):
+        """The disk's data are in memory, as a vCPU sees it: both ends of every page."""
+        for at in range(0, sectors * SECTOR, PAGE):
+            for offset in at, min(at + PAGE, sectors * SECTOR) - 4:
+                self.assertEqual(guest.peek(address + offset), word(disk, sector * SECTOR + offset), hex(address + offset))
+
+
+class Cached(WithDevices):
+    """There is enough in the cache."""
+
+    def test_fw_cfg(self):
+        address = 32 * MIB + PAGE - 2
+        with Devices(self.program).prepared() as guest:
+            with self.populates(guest, SUPERPAGE):
+                guest.do('f', address)
+            self.assertEqual(guest.peek(address), struct.unpack('<I', b'QEMU')[0])
+
+    def test_ide_reads(self):
+        """To memory; once across the end of a superpage."""
+        with Devices(self.program).prepared() as guest:
+            for address, pages in (32 * MIB, SUPERPAGE), (40 * MIB - 32 * 1024, 2 * SUPERPAGE):
+                with self.populates(guest, pages):
+                    guest.do('r', address, 100, 128)
+                    guest.do('i')
+                self.check_data(guest, guest.IDE, address, 100, 128)
+
+    def test_ide_writes(self):
+        """What nobody has ever touched is zeroes."""
+        with Devices(self.program).prepared() as guest:
+            with self.populates(guest, SUPERPAGE):
+                guest.do('w', 32 * MIB, 8, 16)
+                guest.do('i')
+            disk = (guest.folder / 'ide').read_bytes()
+            self.assertEqual(disk[8 * SECTOR:24 * SECTOR], bytes(16 * SECTOR))
+            self.assertEqual(disk[24 * SECTOR:][:4], struct.pack('<I', word(guest.IDE, 24 * SECTOR)))
+
+    def test_virtio(self):
+        """The ring, data, and status."""
+        with Devices(self.program).prepared() as guest:
+            with self.populates(guest, SUPERPAGE):
+                guest.do('v', 32 * MIB, RING_SIZE)
+            with self.populates(guest, 2 * SUPERPAGE):
+                guest.do('b', 40 * MIB, 48 * MIB, 200, 64)
+            self.assertEqual(guest.peek(48 * MIB) & 0xff, 0)
+            self.check_data(guest, guest.VIRTIO, 40 * MIB, 200, 64)
+
+
+class Empty(WithDevices):
+    """The cache is empty."""
+
+    FILLED = 16 * MIB
+    ZEROES = 256  # pages
+
+    def fill(self, guest):
+        """A vCPU writes to what there is, until the cache is empty."""
+        at = self.FILLED
+        while pages := guest.info()['pod_cache']:
+            guest.do('c', at, pages, 0x5a5a5a5a)
+            at += pages * PAGE
+
+    @contextlib.contextmanager
+    def reclaims(self, guest, pages):
+        """What is done in here populates so many pages, and the first of them has to be taken back from elsewhere."""
+        self.fill(guest)
+        guest.do('c', self.FILLED, self.ZEROES, 0)
+        before, pod = counters(guest), guest.pod()
+        self.assertEqual(before['pod_cache'], 0)
+        yield
+        after, pod_after = counters(guest), guest.pod()
+        taken = pod_after['reclaimed'] - pod['reclaimed']
+        self.assertGreater(taken, 0)
+        self.assertEqual(pod_after['populated'] - pod['populated'], pages)
+        self.assertEqual(after, {**before, 'pod_entries': before['pod_entries'] + taken - pages,
+                                 'pod_cache': taken - pages})
+
+    def test_fw_cfg(self):
+        address = 64 * MIB + PAGE - 2
+        with Devices(self.program).prepared() as guest:
+            with self.reclaims(guest, 2):
+                guest.do('f', address)
+            self.assertGreater(guest.pod()['swept'], 0)
+            self.assertEqual(guest.peek(address), struct.unpack('<I', b'QEMU')[0])
+
+    def test_ide(self):
+        with Devices(self.program).prepared() as guest:
+            with self.reclaims(guest, 16):
+                guest.do('r', 64 * MIB, 100, 128)
+                guest.do('i')
+            self.check_data(guest, guest.IDE, 64 * MIB, 100, 128)
+
+    def test_virtio(self):
+        """The ring, data, and status."""
+        with Devices(self.program).prepared() as guest:
+            with self.reclaims(guest, RING_PAGES):
+                guest.do('v', 64 * MIB, RING_SIZE)
+            # So that the ring's first pages are no zeroes when there is a search for some.
+            guest.do('b', 72 * MIB, 72 * MIB + PAGE, 0, 1)
+            with self.reclaims(guest, 9):
+                guest.do('b', 80 * MIB, 88 * MIB, 200, 64)
+            self.assertEqual(guest.peek(88 * MIB) & 0xff, 0)
+            self.check_data(guest, guest.VIRTIO, 80 * MIB, 200, 64)
+
+    def eaten_up(self, device):
+        """A device writes to page after page, until nothing is left: domain 0 is to blame, the domain is dead."""
+        with Devices(self.program).prepared() as guest:
+            guest.do('v', 16 * MIB, RING_SIZE)
+            guest.do('b', 20 * MIB, 20 * MIB + PAGE, 0, 1)
+            before = counters(guest)
+            guest.send('e', 24 * MIB, device)
+            harness.wait_for(lambda: guest.info()['state'] != 'r-----', 'the crash', harness.COMMAND_SECONDS)
+            after = guest.info()
+            self.assertEqual(after['state'], '---sc-')
+            self.assertEqual((after['tot_pages'], after['pod_cache']), (before['tot_pages'], 0))
+            self.assertGreater(guest.pod()['swept'], 0)
+            log = guest.xenbed('dmesg', guest.name).stdout.splitlines()
+        self.assertEqual(log[0], '(XEN) p2m_pod_demand_populate: Dom1 out of PoD memory! '
+                         f'(tot={after["tot_pages"]} ents={after["pod_entries"]} dom0)')
+        self.assertRegex(log[2], r'^\(XEN\) Domain 1 reported crashed by domain 0 on cpu#\d+:$')
+
+    def test_nothing_left_for_ide(self):
+        self.eaten_up(0)
+
+    def test_nothing_left_for_virtio(self):
+        self.eaten_up(1)
+
+
+if __name__ == '__main__':
+    unittest.main()
