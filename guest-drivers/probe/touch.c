@@ -9,6 +9,7 @@
  * was, and each word here touches exactly the pages that it is given, in order.
  */
 #include "cpu.h"
+#include "hypercall.h"
 #include "print.h"
 #include "text.h"
 #include "touch.h"
@@ -190,5 +191,20 @@ bool word_poke(const char *args)
         return false;
     }
     *(volatile uint64_t *)(uintptr_t)address = value;
+    return true;
+}
+
+bool word_wait(const char *args)
+{
+    uint64_t address, value;
+
+    if (!take_number(&args, &address) || !take_char(&args, ',') || !take_number(&args, &value) ||
+        *args != '\0') {
+        return false;
+    }
+    while (*(volatile uint64_t *)(uintptr_t)address != value) {
+        yield();
+    }
+    print("wait %#llx: %#llx\n", (unsigned long long)address, (unsigned long long)value);
     return true;
 }

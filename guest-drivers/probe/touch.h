@@ -15,5 +15,6 @@ bool word_fill(const char *args);
 bool word_look(const char *args);
 bool word_peek(const char *args);
 bool word_poke(const char *args);
+bool word_wait(const char *args);
 
 #endif

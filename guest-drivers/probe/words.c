@@ -119,6 +119,7 @@ static const struct word words[] = {
     {"look", word_look, "A-B", "read all of each page, say what is in which run of pages"},
     {"peek", word_peek, "ADDRESS", "read 64 bits"},
     {"poke", word_poke, "ADDRESS,V", "write 64 bits"},
+    {"wait", word_wait, "ADDRESS,V", "read 64 bits until they are V"},
     {"dec", word_decrease, "G,N", "decrease_reservation of N pages from G on"},
     {"dec9", word_decrease9, "G,N", "decrease_reservation of N extents of 2 MiB"},
     {"pop", word_populate, "G,N", "populate_physmap of N pages from G on"},

@@ -147,6 +147,63 @@ class Cached(WithDevices):
             self.check_data(guest, guest.VIRTIO, 40 * MIB, 200, 64)
 
 
+class Backend(unittest.TestCase):
+    """A guest grants pages that nobody has touched; QEMU's block backend maps the ring and copies to the other."""
+
+    RING, DATA, GRANT_TABLE = 0x1000, 0x1400, 0x1f00  # gfns
+    VBD = 51712
+    PORT = 3  # the guest's next event channel
+    READY, CONNECTED = 3, 4
+
+    def words(self):
+        frontend, backend = f'device/vbd/{self.VBD}', f'/local/domain/0/backend/qdisk/1/{self.VBD}'
+        table, ring = self.GRANT_TABLE << 12, self.RING << 12
+        return ' '.join((
+            f'call:add_to_physmap,space=1,gpfn={self.GRANT_TABLE:#x}',
+            # Grants 8 and 9, to domain 0.
+            f'poke:{table + 64:#x},{self.RING << 32 | 1:#x} poke:{table + 72:#x},{self.DATA << 32 | 1:#x}',
+            # EVTCHNOP_alloc_unbound, for domain 0.
+            'list:0x7ff0 hypercall:32,6,list show:list,1',
+            'xsset:data/at=before xswait:data/go=before',
+            f'xsset:{frontend}/ring-ref=8 xsset:{frontend}/event-channel={self.PORT}',
+            f'xsset:{frontend}/protocol=x86_64-abi xsset:{frontend}/state={self.READY}',
+            f'xswait:{backend}/state={self.CONNECTED} xsset:data/at=mapped xswait:data/go=mapped',
+            # Request 0x77: read with one segment, from sector 8; the segment: all of grant 9.
+            f'poke:{ring + 64:#x},0x100 poke:{ring + 72:#x},0x77 poke:{ring + 80:#x},8 poke:{ring + 88:#x},{7 << 40 | 9:#x}',
+            # One request is there: EVTCHNOP_send; then one response.
+            f'poke:{ring:#x},1 list2:{self.PORT:#x} hypercall:32,4,list2 wait:{ring + 8:#x},1',
+            'xsset:data/at=read xswait:data/go=read',
+            f'peek:{ring + 64:#x} peek:{ring + 72:#x}',
+            f'peek:{self.DATA << 12:#x} peek:{(self.DATA << 12) + PAGE - 8:#x}'))
+
+    @staticmethod
+    def is_at(store, step):
+        path = '/local/domain/1/data/at'
+        return store.exists(path) and store.read(path) == step.encode()
+
+    def test_block(self):
+        seen = {}
+        guest = Probe(self.words(), memory=MEMORY, maxmem=MAXMEM, device_model_args=(
+            '-drive', 'if=none,id=d,format=raw,file={folder}/disk', '-device', 'xen-disk,drive=d,vdev=xvda'))
+        write_disk(guest.folder / 'disk', 3)
+        with guest.prepared():
+            guest.xenbed('unpause', guest.name)
+            with guest.store() as store:
+                for step in 'before', 'mapped', 'read':
+                    harness.wait_for(lambda: self.is_at(store, step), step,
+                                     harness.COMMAND_SECONDS)
+                    seen[step] = counters(guest)
+                    store.write('/local/domain/1/data/go', step)
+            harness.wait_for(lambda: 'Test result' in guest.output(), 'the end', harness.COMMAND_SECONDS)
+            output = guest.output()
+        for before, after in ('before', 'mapped'), ('mapped', 'read'):
+            populated = {key: seen[before][key] - seen[after][key] for key in seen[before]}
+            self.assertEqual(populated, {'tot_pages': 0, 'max_pages': 0, 'pod_entries': SUPERPAGE, 'pod_cache': SUPERPAGE})
+        for offset in 0, PAGE - 8:
+            value = word(3, 8 * SECTOR + offset) | word(3, 8 * SECTOR + offset + 4) << 32
+            self.assertIn(f'peek {(self.DATA << 12) + offset:#x}: {value:#x}\n', output)
+
+
 class Empty(WithDevices):
     """The cache is empty."""
 
@@ -201,6 +258,20 @@ class Empty(WithDevices):
                 guest.do('b', 80 * MIB, 88 * MIB, 200, 64)
             self.assertEqual(guest.peek(88 * MIB) & 0xff, 0)
             self.check_data(guest, guest.VIRTIO, 80 * MIB, 200, 64)
+
+    def test_data_on_their_way(self):
+        """The page that a disk is about to write to is still zeroes when those are taken back: the data come."""
+        with Devices(self.program, throttle=',throttling.iops-total=1').prepared() as guest:
+            guest.do('r', 20 * MIB, 0, 1)
+            guest.do('i')
+            self.fill(guest)
+            guest.do('c', self.FILLED, self.ZEROES, 0)
+            # The second read in a second waits, where it has a page already.
+            guest.do('r', 64 * MIB, 100, 8)
+            for page in range(64):
+                self.assertEqual(guest.peek(72 * MIB + page * PAGE), 0)
+            guest.do('i')
+            self.check_data(guest, guest.IDE, 64 * MIB, 100, 8)
 
     def eaten_up(self, device):
         """A device writes to page after page, until nothing is left: domain 0 is to blame, the domain is dead."""
