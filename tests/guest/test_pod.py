@@ -11,11 +11,17 @@ import unittest
 
 import harness
 from harness import Guest, Probe
+from test_badinput import processes_with
 
 MEMORY = 256  # MiB
 SETTLE_SECONDS = 60
 # What may be resident beyond the domain's pages: what QEMU itself touches in its RAM.
 NOISE_KIB = 2 * harness.MIB_KIB
+LONG = os.environ.get('XENBED_LONG')
+MAXMEMS = (512, 1024, 2048)  # MiB
+PAGES_PER_MIB = 256
+# How many more or fewer pages than on Xen a guest may have left to populate: 16 MiB.
+LEFT_DELTA = 16 * PAGES_PER_MIB
 WITHOUT_BALLOON = 'console=hvc0 quiet initcall_blacklist=balloon_init'
 
 
@@ -67,6 +73,20 @@ class Small(unittest.TestCase):
             os.kill(guest.pid, signal.SIGKILL)
             harness.wait_for(lambda: not guest.running(), "QEMU's end", 30)
             self.assertEqual(len(guest.xenbed('list').stdout.splitlines()), 1)
+
+    def test_destroyed_at_any_time(self):
+        """Nor of one that is destroyed there: no process, no folder, no store."""
+        guest = Probe('z:4-256/1 ' * 20, memory=16, maxmem=256)
+        with guest.prepared():
+            guest.xenbed('unpause', guest.name)
+            with guest.store() as store:
+                harness.wait_for(lambda: guest.pod()['reclaimed'] > 10000, 'pages taken back', 30, 0)
+                guest.xenbed('destroy', guest.name)
+                self.assertEqual(processes_with(str(guest.folder)), [])
+                self.assertEqual([path.name for path in guest.domain_folder.parent.iterdir() if not path.is_file()], [])
+                self.assertEqual(len(guest.xenbed('list').stdout.splitlines()), 1)
+                with self.assertRaises((OSError, EOFError)):
+                    store.read('/local')
 
     def test_observers_populate_nothing(self):
         """The monitor and a dump, of gfns that are populate-on-demand: zeroes, and nothing has changed."""
@@ -124,15 +144,56 @@ class Linux(unittest.TestCase):
             self.assertNotEqual(status, 0)
             self.assertEqual(guest.info()['state'], 'r-----')
 
+    def boot_each(self, type_, short):
+        """All kernels with all sizes; without --long some."""
+        everything = [(version, maxmem) for version in harness.kernel_versions() for maxmem in MAXMEMS]
+        for version, maxmem in everything if LONG else short:
+            kernel = harness.vmlinux(version) if type_ == 'pvh' else harness.kernel(version)
+            with self.subTest(version=version, maxmem=maxmem):
+                self.boots_with(maxmem, kernel_path=kernel, type=type_)
+
     def test_hvm(self):
-        for maxmem in (512, 1024, 2048):
-            with self.subTest(maxmem=maxmem):
-                self.boots_with(maxmem, kernel_path=harness.kernel())
+        self.boot_each('hvm', (('6.1', 512), ('6.12', 1024)))
 
     def test_pvh(self):
-        for maxmem in (512, 1024, 2048):
-            with self.subTest(maxmem=maxmem):
-                self.boots_with(maxmem, kernel_path=harness.vmlinux(), type='pvh')
+        self.boot_each('pvh', (('6.1', 1024), ('6.12', 2048)))
+
+    def test_as_on_xen(self):
+        """
+        The counters when a guest rests, beside those of real Xen (4.17.7, PVH, 256 of 512 MiB, Debian's kernel).
+
+        What is decided by the toolstack and by the balloon driver is the same to the page.  What is left to
+        populate is not: the guest has touched all else by then, and how much that is depends on its initramfs,
+        which was larger there (the builder alone populated 33 superpages for it and the kernel, here 24), on what
+        the kernel frees of that, and on what ran.
+        """
+        with Guest(harness.vmlinux(), memory=MEMORY, maxmem=512, type='pvh', xen_version='4.17') as guest:
+            for target, tot_pages, max_pages, left, current_kb in (
+                    (None, 65552, 65792, 45846, 261756), (384, 98320, 98560, 45845, 392828),
+                    (512, 131088, 131328, 45845, 523900), (200, 51216, 51456, 31983, 204412)):
+                with self.subTest(target=target):
+                    if target:
+                        guest.mem_set(target)
+                    info = settle(guest)
+                    self.assertEqual((info['tot_pages'], info['max_pages'], guest.current_kb()),
+                                     (tot_pages, max_pages, current_kb))
+                    self.assertEqual(info['pod_entries'], info['pod_cache'])
+                    self.assertAlmostEqual(info['pod_cache'], left, delta=LEFT_DELTA)
+
+    def test_many_vcpus_at_once(self):
+        """Eight vCPUs write all over memory for the first time while the balloon deflates, goes down and comes back."""
+        for version in harness.kernel_versions() if LONG else ['6.12']:
+            with self.subTest(version=version), \
+                    Guest(harness.vmlinux(version), memory=512, maxmem=1024, vcpus=8, type='pvh') as guest:
+                guest.ask('memhold churn 10 8 240 >/tmp/churn 2>&1 &')
+                guest.mem_set(400)
+                guest.mem_set(512)
+                guest.ask('while ! [ -s /tmp/churn ]; do sleep 0.2; done')
+                self.assertRegex(guest.ask('cat /tmp/churn'), r'^churned \d+ pages, 0 bad$')
+                settle(guest)
+                self.assertGreater(guest.pod()['populated'], 240 * PAGES_PER_MIB)
+                self.assertEqual(guest.info()['state'], 'r-----')
+                self.assertEqual(guest.trouble(), [])
 
     def test_more_than_there_is_kills(self):
         """Without its balloon driver: dead when the pages that are not zero are the target, and as Xen says it."""
