@@ -240,7 +240,7 @@ static void build_memory(XenBed *xb, gfn_t first, gfn_t end)
     if (first < end) {
         check_build(xb,
                     domain_is_pod(xb) ? hcall_domain_build_pod(xb->domain, first, end - first)
-                               : hcall_domain_build_ram(xb->domain, first, end - first),
+                                      : hcall_domain_build_ram(xb->domain, first, end - first),
                     first, end);
     }
 }

@@ -104,7 +104,8 @@ class WithDevices(unittest.TestCase):
         """The disk's data are in memory, as a vCPU sees it: both ends of every page."""
         for at in range(0, sectors * SECTOR, PAGE):
             for offset in at, min(at + PAGE, sectors * SECTOR) - 4:
-                self.assertEqual(guest.peek(address + offset), word(disk, sector * SECTOR + offset), hex(address + offset))
+                self.assertEqual(guest.peek(address + offset), word(disk, sector * SECTOR + offset),
+                                 hex(address + offset))
 
 
 class Cached(WithDevices):
@@ -169,7 +170,8 @@ class Backend(unittest.TestCase):
             f'xsset:{frontend}/protocol=x86_64-abi xsset:{frontend}/state={self.READY}',
             f'xswait:{backend}/state={self.CONNECTED} xsset:data/at=mapped xswait:data/go=mapped',
             # Request 0x77: read with one segment, from sector 8; the segment: all of grant 9.
-            f'poke:{ring + 64:#x},0x100 poke:{ring + 72:#x},0x77 poke:{ring + 80:#x},8 poke:{ring + 88:#x},{7 << 40 | 9:#x}',
+            f'poke:{ring + 64:#x},0x100 poke:{ring + 72:#x},0x77 poke:{ring + 80:#x},8',
+            f'poke:{ring + 88:#x},{7 << 40 | 9:#x}',
             # One request is there: EVTCHNOP_send; then one response.
             f'poke:{ring:#x},1 list2:{self.PORT:#x} hypercall:32,4,list2 wait:{ring + 8:#x},1',
             'xsset:data/at=read xswait:data/go=read',
@@ -198,7 +200,8 @@ class Backend(unittest.TestCase):
             output = guest.output()
         for before, after in ('before', 'mapped'), ('mapped', 'read'):
             populated = {key: seen[before][key] - seen[after][key] for key in seen[before]}
-            self.assertEqual(populated, {'tot_pages': 0, 'max_pages': 0, 'pod_entries': SUPERPAGE, 'pod_cache': SUPERPAGE})
+            self.assertEqual(populated, {'tot_pages': 0, 'max_pages': 0, 'pod_entries': SUPERPAGE,
+                                         'pod_cache': SUPERPAGE})
         for offset in 0, PAGE - 8:
             value = word(3, 8 * SECTOR + offset) | word(3, 8 * SECTOR + offset + 4) << 32
             self.assertIn(f'peek {(self.DATA << 12) + offset:#x}: {value:#x}\n', output)
