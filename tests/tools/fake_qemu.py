@@ -75,9 +75,7 @@ class Store:
             [os.environ["XENSTORED_LITE"], "--no-fork", "--socket", path],
             preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
         )
-        while not os.path.exists(path):
-            time.sleep(POLL_SECONDS)
-        self.client = wire.Client(path)
+        self.client = self.connect()
         for node, value in (
             ("memory/static-max", maxmem),
             ("memory/target", memory),
@@ -86,6 +84,14 @@ class Store:
         ):
             self.client.write(f"{self.home}/{node}", value)
         threading.Thread(target=self.follow, daemon=True).start()
+
+    def connect(self):
+        """Waits until xenstored listens: before, its socket is missing or refuses."""
+        while True:
+            try:
+                return wire.Client(self.path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(POLL_SECONDS)
 
     def meddle(self):
         with wire.Client(self.path) as client:
