@@ -261,7 +261,7 @@ const struct command cmd_create = {
         "  maxmem             MiB it may balloon up to (default: memory); it boots as if it had "
         "them, and\n"
         "                     its balloon driver has to give back what is above memory\n"
-        "  vcpus              1 to 8 (default 1)\n"
+        "  vcpus              1 to 128 (default 1)\n"
         "  kernel, ramdisk    files\n"
         "  extra              added to the kernel's command line; cmdline is used in its place\n"
         "  type               \"hvm\" (default), or \"pvh\": the kernel, an ELF file with a PVH "
@@ -285,6 +285,10 @@ const struct command cmd_create = {
         "first "
         "time;\n"
         "                     \"none\" (default): it reads as all ones, as on Xen\n"
+        "  icount             \"shift=3,sleep=off\", say: time goes by instructions, so that runs "
+        "are "
+        "repeatable\n"
+        "                     and waiting takes none (QEMU's -icount)\n"
         "  device_model_args  [ \"...\" ]: more arguments for QEMU\n\n"
         "Environment: XENBED_QEMU is the QEMU to start.",
     .options = options,

@@ -20,7 +20,7 @@ struct key {
 };
 
 #define MAX_MEMORY_MIB (16u << 20) /* 16 TiB */
-#define MAX_VCPUS 8
+#define MAX_VCPUS 128
 
 #define KEY(member, ...)                                                                           \
     {                                                                                              \
@@ -38,6 +38,7 @@ static const struct key keys[] = {
     KEY(ramdisk, .kind = STRING),
     KEY(extra, .kind = STRING),
     KEY(cmdline, .kind = STRING),
+    KEY(icount, .kind = STRING),
     KEY(memory, .kind = NUMBER, .min = 1, .max = MAX_MEMORY_MIB),
     KEY(maxmem, .kind = NUMBER, .min = 1, .max = MAX_MEMORY_MIB),
     KEY(vcpus, .kind = NUMBER, .min = 1, .max = MAX_VCPUS),
@@ -375,6 +376,7 @@ void config_free(Config *config)
     g_free(config->ramdisk);
     g_free(config->extra);
     g_free(config->cmdline);
+    g_free(config->icount);
     g_clear_pointer(&config->device_model_args, g_ptr_array_unref);
     g_ptr_array_unref(config->warnings);
     g_free(config);

@@ -19,6 +19,7 @@ typedef struct Config {
     char *ramdisk;
     char *extra;
     char *cmdline;          /* instead of extra */
+    char *icount;           /* QEMU's option of that name; may be NULL */
     guint64 memory, maxmem; /* MiB */
     guint64 vcpus;
     guint64 poison, check;        /* 0 or 1: pages handed out hold garbage; Xen checks itself */

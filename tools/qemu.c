@@ -12,6 +12,12 @@
 /* On Xen a PVH domain's RAM below 4 GiB ends at 0xfc000000. */
 #define PVH_MMIO_HOLE "max-ram-below-4g=4032M"
 
+/*
+ * Plain, but one whose TSC kernels take for constant, as it is.  Linux measures delays on each vCPU
+ * of another one, by ticks that some versions have far between under Xen: seconds a vCPU.
+ */
+#define CPU_MODEL "qemu64,vendor=GenuineIntel,family=6,model=26"
+
 char *qemu_path(void)
 {
     const char *chosen = g_getenv("XENBED_QEMU");
@@ -92,7 +98,8 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     g_autofree char *core = option_value(core_file);
     bool pvh = g_str_equal(config->type, "pvh");
 
-    add_pair(arguments, "-accel", "tcg,thread=multi");
+    add_pair(arguments, "-accel", config->icount ? "tcg,thread=single" : "tcg,thread=multi");
+    add_pair(arguments, "-icount", config->icount);
     g_string_printf(object, "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s,domain-type=%s",
                     domain->name, domain->domid, xenstore, config->type);
     if (config->xen_version) {
@@ -115,6 +122,7 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
         g_string_append(object, ",check=on");
     }
     add_pair(arguments, "-object", object->str);
+    add_pair(arguments, "-cpu", CPU_MODEL);
     add_pair(arguments, "-machine", pvh ? "pc," PVH_MMIO_HOLE : "pc");
     if (g_str_equal(config->on_poweroff, "preserve")) {
         add(arguments, "-no-shutdown");

@@ -178,7 +178,7 @@ class Refusals(Scene):
         )
         self.assert_refused("FILE: memory: missing", memory=None)
         self.assert_refused("FILE: memory: 1024 is more than maxmem, 512", maxmem=512)
-        self.assert_refused("FILE:4: vcpus: must be 1 to 8", vcpus=9)
+        self.assert_refused("FILE:4: vcpus: must be 1 to 128", vcpus=129)
         self.assert_refused(
             "FILE: kernel: missing, a PVH domain has no firmware to start it otherwise",
             type="pvh", kernel=None,
@@ -321,6 +321,7 @@ class Life(Scene):
             "-object": f"xenbed,id=xenbed0,name=guest,domid=1,xenstore={xenstore},domain-type=hvm,"
             f"xen-version={0x40012},on-crash=coredump-destroy,on-hole=debug,core-file={core},"
             "poison=on,check=on",
+            "-cpu": "qemu64,vendor=GenuineIntel,family=6,model=26",
             "-m": "1024M",
             "-smp": "3",
             "-device": "xen-console,chardev=console",
@@ -332,6 +333,12 @@ class Life(Scene):
             self.assertEqual(arguments[arguments.index(option) + 1], value, option)
         session = os.getsid(self.info()["pid"])
         self.assertEqual(session, self.info()["pid"])
+
+    def test_time_by_instructions(self):
+        """Which QEMU does with one thread for all vCPUs."""
+        self.create(icount="shift=3,sleep=off")
+        command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes()
+        self.assertIn(b"\0-accel\0tcg,thread=single\0-icount\0shift=3,sleep=off\0", command)
 
     def test_options_that_are_off(self):
         self.create(poison=0, check=0)

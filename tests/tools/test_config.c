@@ -73,7 +73,7 @@ static void test_all_keys(void **state)
                                          "maxmem = 1024\n"
                                          "vcpus = 2; kernel = \"/boot/vmlinuz\"\n"
                                          "ramdisk = \"initrd.img\"\r\n"
-                                         "poison = 1; check = \"1\"\n"
+                                         "poison = 1; check = \"1\"; icount = 'shift=3'\n"
                                          "on_crash = 'coredump-restart'; on_hole = 'debug'\n"
                                          "\n"
                                          "extra = \"console=hvc0 a='b # no comment'\"\n"
@@ -90,6 +90,7 @@ static void test_all_keys(void **state)
     assert_string_equal(config->ramdisk, "initrd.img");
     assert_int_equal(config->poison, 1);
     assert_int_equal(config->check, 1);
+    assert_string_equal(config->icount, "shift=3");
     assert_string_equal(config->on_crash, "coredump-restart");
     assert_string_equal(config->on_hole, "debug");
     assert_string_equal(config->extra, "console=hvc0 a='b # no comment'");
@@ -114,6 +115,7 @@ static void test_defaults(void **state)
     assert_string_equal(config->on_crash, "destroy");
     assert_string_equal(config->on_hole, "none");
     assert_null(config->kernel);
+    assert_null(config->icount);
     assert_null(config->device_model_args);
 }
 
@@ -161,8 +163,8 @@ static void test_bad_values(void **state)
     assert_refused("\nmemory =\nvcpus = 1\n", "guest.cfg:2: memory: expected a number");
     assert_refused("memory = 0\n", "guest.cfg:1: memory: must be 1 to 16777216");
     assert_refused("memory = 16777217\n", "guest.cfg:1: memory: must be 1 to 16777216");
-    assert_refused("vcpus = 0\n", "guest.cfg:1: vcpus: must be 1 to 8");
-    assert_refused("vcpus = 9\n", "guest.cfg:1: vcpus: must be 1 to 8");
+    assert_refused("vcpus = 0\n", "guest.cfg:1: vcpus: must be 1 to 128");
+    assert_refused("vcpus = 129\n", "guest.cfg:1: vcpus: must be 1 to 128");
     assert_refused("poison = 2\n", "guest.cfg:1: poison: must be 0 or 1");
     assert_refused("poison = on\n", "guest.cfg:1: poison: expected a number");
     assert_refused("check = 'yes'\n", "guest.cfg:1: check: expected a number");
