@@ -16,6 +16,7 @@
 #include "cpu.h"
 #include "exec/cputlb.h"
 #include "exec/gdbstub.h"
+#include "system/cpus.h"
 #include "system/runstate-action.h"
 #include "system/runstate.h"
 #include "xenbed/emu/xenbed.h"

@@ -27,9 +27,9 @@ uint16_t xen_tcg_evtchn_max_pirq(void);
 /* A vCPU is being realized. */
 bool xen_tcg_init_vcpu(CPUState *cs, Error **errp);
 
-/* The Xen leaves of CPUID; false: not one of them. */
-bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
-                   uint32_t *edx);
+/* version.c: the Xen leaves of CPUID; false: not one of them. */
+bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
+                   uint32_t *ecx, uint32_t *edx);
 
 /* WRMSR to the hypercall page's MSR; false: another one. */
 bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hypercalls that are xenbed's to answer: memory_op as a whole, and what QEMU's
- * own emulation does not have.  All else goes on to that.
+ * The hypercalls that are xenbed's to answer: memory_op and xen_version as a whole, and what
+ * QEMU's own emulation does not have.  All else goes on to that.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -184,12 +184,21 @@ bool xenbed_hypercall(X86CPU *cpu, struct kvm_xen_exit *exit)
     if (!xenbed || !xenbed->domain) {
         return false;
     }
-    switch ((uint16_t)exit->u.hcall.input) {
+    if (exit->u.hcall.input > UINT16_MAX) {
+        /* QEMU's emulation would not see the upper bits. */
+        exit->u.hcall.result = -ENOSYS;
+        return true;
+    }
+    switch (exit->u.hcall.input) {
     case __HYPERVISOR_memory_op:
         exit->u.hcall.result = memory_op(cpu, exit);
         return true;
     case __HYPERVISOR_multicall:
         exit->u.hcall.result = multicall(cpu, exit);
+        return true;
+    case __HYPERVISOR_xen_version:
+        exit->u.hcall.result = version_op(CPU(cpu), exit->u.hcall.params[0],
+                                          exit->u.hcall.params[1], !exit->u.hcall.longmode);
         return true;
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(CPU(cpu), exit);

@@ -46,8 +46,8 @@ bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
     return true;
 }
 
-bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
-                   uint32_t *edx)
+bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
+                   uint32_t *ecx, uint32_t *edx)
 {
     return false;
 }

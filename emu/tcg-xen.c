@@ -30,7 +30,6 @@
 #include "target/i386/kvm/xen-emu.h"
 #include "xenbed/emu/xenbed.h"
 
-#define CPUID_BASE 0x40000000
 
 static struct {
     uint32_t version;
@@ -141,43 +140,7 @@ bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
     return !err;
 }
 
-/* --- CPUID and MSR ------------------------------------------------------------ */
-
-bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
-                   uint32_t *edx)
-{
-    const uint32_t last = CPUID_BASE + XEN_CPUID_HVM;
-
-    if (!xen_tcg_enabled() || leaf < CPUID_BASE || leaf > last) {
-        return false;
-    }
-
-    *eax = *ebx = *ecx = *edx = 0;
-    switch (leaf - CPUID_BASE) {
-    case XEN_CPUID_SIGNATURE:
-        *eax = last;
-        *ebx = XEN_CPUID_SIGNATURE_EBX;
-        *ecx = XEN_CPUID_SIGNATURE_ECX;
-        *edx = XEN_CPUID_SIGNATURE_EDX;
-        break;
-    case XEN_CPUID_VENDOR:
-        *eax = xen.version;
-        break;
-    case XEN_CPUID_HVM_MSR:
-        *eax = 1; /* hypercall page */
-        *ebx = XEN_HYPERCALL_MSR;
-        break;
-    case XEN_CPUID_TIME:
-        break;
-    case XEN_CPUID_HVM:
-        *eax = XEN_HVM_CPUID_IOMMU_MAPPINGS | XEN_HVM_CPUID_VCPU_ID_PRESENT |
-               XEN_HVM_CPUID_DOMID_PRESENT | XEN_HVM_CPUID_UPCALL_VECTOR;
-        *ebx = cs->cpu_index;
-        *ecx = xen_domid;
-        break;
-    }
-    return true;
-}
+/* --- The hypercall page ---------------------------------------------------------- */
 
 /* One hypercall page: 32 bytes a hypercall, `mov $nr, %eax; vmcall; ret`. */
 static void fill_hypercall_page(uint8_t page[TARGET_PAGE_SIZE])
@@ -189,6 +152,10 @@ static void fill_hypercall_page(uint8_t page[TARGET_PAGE_SIZE])
         memcpy(page + nr * 32, stub, sizeof(stub));
         page[nr * 32 + 1] = nr;
     }
+    /* Only PV guests have this one: ud2. */
+    memset(page + __HYPERVISOR_iret * 32, 0xcc, 32);
+    page[__HYPERVISOR_iret * 32] = 0x0f;
+    page[__HYPERVISOR_iret * 32 + 1] = 0x0b;
 }
 
 bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val)
@@ -320,22 +287,8 @@ void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg)
 
 /* --- VMCALL --------------------------------------------------------------------------- */
 
-/* What KVM answers itself, before QEMU sees it. */
-static bool hypercall_in_kvm(struct kvm_xen_exit *exit)
-{
-    if (exit->u.hcall.input == __HYPERVISOR_xen_version &&
-        exit->u.hcall.params[0] == XENVER_version && exit->u.hcall.cpl == 0) {
-        exit->u.hcall.result = xen.version;
-        return true;
-    }
-    return false;
-}
-
 void xen_tcg_hypercall(X86CPU *cpu, struct kvm_xen_exit *exit)
 {
-    if (hypercall_in_kvm(exit)) {
-        return;
-    }
     (void)crash_stopped();
     kvm_xen_handle_exit(cpu, exit);
     if (crash_stopped() && exit->u.hcall.result == (uint64_t)-EFAULT) {

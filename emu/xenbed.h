@@ -88,6 +88,9 @@ void xenbed_log_clear(XenBed *xb);
 /* touch.c: pages that backends have mapped are forgotten; with xb->lock held. */
 void touch_reset(void);
 
+/* version.c: XENVER_*; returns its result. */
+int version_op(CPUState *cs, unsigned cmd, uint64_t arg, bool compat);
+
 /* crash.c: what becomes of a domain that has crashed, or has touched a hole. */
 bool crash_init(XenBed *xb, Error **errp);
 void crash_reset(XenBed *xb);

@@ -52,11 +52,16 @@ static inline uint8_t in_byte(uint16_t number)
     return value;
 }
 
-static inline void cpuid(uint32_t leaf, uint32_t regs[4])
+static inline void cpuid_count(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 {
     __asm__ volatile("cpuid"
                      : "=a"(regs[0]), "=b"(regs[1]), "=c"(regs[2]), "=d"(regs[3])
-                     : "a"(leaf), "c"(0));
+                     : "a"(leaf), "c"(subleaf));
+}
+
+static inline void cpuid(uint32_t leaf, uint32_t regs[4])
+{
+    cpuid_count(leaf, 0, regs);
 }
 
 #endif

@@ -96,6 +96,21 @@ static bool word_xsset(const char *args)
     return true;
 }
 
+static bool word_cpuid(const char *args)
+{
+    uint64_t leaf, subleaf = 0;
+    uint32_t regs[4];
+
+    if (!take_number(&args, &leaf) || (take_char(&args, ',') && !take_number(&args, &subleaf)) ||
+        *args != '\0') {
+        return false;
+    }
+    cpuid_count(leaf, subleaf, regs);
+    print("cpuid %#x,%#x: %#x %#x %#x %#x\n", (uint32_t)leaf, (uint32_t)subleaf, regs[0], regs[1],
+          regs[2], regs[3]);
+    return true;
+}
+
 static bool word_exit(const char *args)
 {
     uint64_t reason;
@@ -136,6 +151,7 @@ static const struct word words[] = {
     {"xs", word_xs, "PATH", "read from xenstore"},
     {"xsset", word_xsset, "PATH=V", "write to xenstore"},
     {"xswait", word_xswait, "PATH=V", "wait until xenstore has V at PATH"},
+    {"cpuid", word_cpuid, "LEAF[,SUBLEAF]", "print eax, ebx, ecx, edx"},
     {"exit", word_exit, "REASON", "shut down: 0 power-off, 1 reboot, 2 suspend, 3 crash"},
     {"help", word_help, "", "this"},
 };
