@@ -38,12 +38,36 @@ bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val);
 int xen_tcg_vm_attr(unsigned long request, struct kvm_xen_hvm_attr *attr);
 int xen_tcg_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr);
 
-/* Raise an upcall, given as the MSI it amounts to.  Takes no lock but the vCPU's work queue's. */
-void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg);
-
 /* Guest linear memory as the vCPU itself sees it; returns the bytes done before a fault. */
 size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
 bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len);
+
+/* --- upcall.c ---------------------------------------------------------------- */
+
+/* Raise an upcall, given as the MSI it amounts to.  Takes no lock but the vCPU's work queue's. */
+void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg);
+
+/*
+ * The callback vector: have the vCPU look whether an upcall is pending, with no lock but that; when
+ * it can take an interrupt, which vector it is, or -1.
+ */
+void xen_tcg_send_callback(CPUState *cs);
+int xen_tcg_get_callback(CPUState *cs);
+
+/* Before an interrupt controller may raise a line again: the callback's may be due to go down. */
+void xen_tcg_poll_callback(void);
+
+/* A port is pending, which whoever blocks in SCHEDOP_poll has waited for.  No lock but as above. */
+void xen_tcg_wake_pollers(unsigned port);
+
+/* A vCPU is about to be halted; and has work again. */
+void xen_tcg_halt(CPUState *cs);
+void xen_tcg_halted(CPUState *cs);
+
+/* --- clock.c ------------------------------------------------------------------- */
+
+/* The guest's TSC. */
+uint64_t xen_tcg_get_tsc(void);
 
 /* --- hypercall.c: what xenbed answers ------------------------------------- */
 

@@ -3,6 +3,9 @@
  * The hypercalls that are xenbed's to answer: memory_op and xen_version as a whole, and what
  * QEMU's own emulation does not have.  All else goes on to that.
  */
+/* Of the two sched_op, the one that is not Xen 3.0's. */
+#define __XEN_INTERFACE_VERSION__ 0x00040400
+
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "qemu/lockable.h"
@@ -10,6 +13,7 @@
 #include "hw/xen/interface/xen.h"
 #include "hw/xen/interface/hvm/hvm_op.h"
 #include "hw/xen/interface/hvm/params.h"
+#include "hw/xen/interface/vcpu.h"
 #include "linux/kvm.h"
 #include "xenbed/emu/xenbed.h"
 
@@ -114,6 +118,33 @@ static bool hvm_op(CPUState *cs, struct kvm_xen_exit *exit)
     }
 }
 
+/* --- sched_op ---------------------------------------------------------------------- */
+
+static bool sched_op(CPUState *cs, struct kvm_xen_exit *exit)
+{
+    int rc;
+
+    if (!upcall_sched_op(cs, exit->u.hcall.params[0], exit->u.hcall.params[1],
+                         !exit->u.hcall.longmode, &rc)) {
+        return false;
+    }
+    exit->u.hcall.result = rc;
+    return true;
+}
+
+/* --- vcpu_op ----------------------------------------------------------------------- */
+
+static bool vcpu_op(CPUState *cs, struct kvm_xen_exit *exit)
+{
+    const __u64 *params = exit->u.hcall.params;
+
+    if ((int)params[0] != VCPUOP_get_runstate_info) {
+        return false;
+    }
+    exit->u.hcall.result = clock_get_runstate(cs, params[1], params[2], !exit->u.hcall.longmode);
+    return true;
+}
+
 /* --- multicall -------------------------------------------------------------------- */
 
 /* An entry is eight numbers of the caller's width: operation, result, six arguments. */
@@ -200,6 +231,10 @@ bool xenbed_hypercall(X86CPU *cpu, struct kvm_xen_exit *exit)
         exit->u.hcall.result = version_op(CPU(cpu), exit->u.hcall.params[0],
                                           exit->u.hcall.params[1], !exit->u.hcall.longmode);
         return true;
+    case __HYPERVISOR_sched_op:
+        return sched_op(CPU(cpu), exit);
+    case __HYPERVISOR_vcpu_op:
+        return vcpu_op(CPU(cpu), exit);
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(CPU(cpu), exit);
     case __HYPERVISOR_hvm_op:

@@ -56,3 +56,25 @@ bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val)
 {
     return false;
 }
+
+uint64_t xen_tcg_get_tsc(void)
+{
+    return 0;
+}
+
+int xen_tcg_get_callback(CPUState *cs)
+{
+    return -1;
+}
+
+void xen_tcg_poll_callback(void)
+{
+}
+
+void xen_tcg_halt(CPUState *cs)
+{
+}
+
+void xen_tcg_halted(CPUState *cs)
+{
+}

@@ -13,13 +13,8 @@
 #include "exec/address-spaces.h"
 #include "exec/exec-all.h"
 #include "exec/helper-proto.h"
-#include "hw/i386/apic_internal.h"
 #include "hw/i386/e820_memory_layout.h"
-#include "hw/i386/kvm/xen_evtchn.h"
 #include "hw/i386/kvm/xen_overlay.h"
-#include "hw/pci/msi.h"
-#include "hw/xen/interface/version.h"
-#include "hw/xen/interface/arch-x86/cpuid.h"
 #include "hw/xen/interface/xen.h"
 #include "hw/xen/xen.h"
 #include "linux/kvm.h"
@@ -29,7 +24,6 @@
 #include "system/tcg.h"
 #include "target/i386/kvm/xen-emu.h"
 #include "xenbed/emu/xenbed.h"
-
 
 static struct {
     uint32_t version;
@@ -54,6 +48,11 @@ uint32_t xen_tcg_version(void)
     return xen.version;
 }
 
+bool xen_tcg_is_compat(void)
+{
+    return !xen.long_mode;
+}
+
 uint16_t xen_tcg_gnttab_max_frames(void)
 {
     return xen.gnttab_max_frames;
@@ -67,10 +66,8 @@ uint16_t xen_tcg_evtchn_max_pirq(void)
 bool xen_tcg_set_version(uint32_t version, Error **errp)
 {
     if (version < XENBED_VERSION_OLDEST) {
-        error_setg(errp,
-                   "xen-version 0x%x is too old: without KVM it is 0x%x (4.17) at least, "
-                   "the first with upcall vectors in CPUID",
-                   version, XENBED_VERSION_OLDEST);
+        error_setg(errp, "xen-version 0x%x is too old: it is 0x%x (3.1) at least", version,
+                   XENBED_VERSION_OLDEST);
         return false;
     }
     xen.version = version;
@@ -134,6 +131,10 @@ bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
 {
     int err = xen_tcg_enabled() ? kvm_xen_init_vcpu(cs) : 0;
 
+    if (xen_tcg_enabled() && cs->cpu_index >= XENBED_MAX_VCPUS) {
+        error_setg(errp, "a Xen guest has at most %d vCPUs", XENBED_MAX_VCPUS);
+        return false;
+    }
     if (err) {
         error_setg_errno(errp, -err, "Xen state of vCPU %d", cs->cpu_index);
     }
@@ -142,10 +143,11 @@ bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
 
 /* --- The hypercall page ---------------------------------------------------------- */
 
-/* One hypercall page: 32 bytes a hypercall, `mov $nr, %eax; vmcall; ret`. */
-static void fill_hypercall_page(uint8_t page[TARGET_PAGE_SIZE])
+/* 32 bytes a hypercall: `mov $nr, %eax`, the CPU's vmcall or vmmcall, `ret`. */
+static void fill_hypercall_page(const CPUX86State *env, uint8_t page[TARGET_PAGE_SIZE])
 {
-    const uint8_t stub[] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
+    const uint8_t call = IS_AMD_CPU(env) ? 0xd9 : 0xc1;
+    const uint8_t stub[] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, call, 0xc3};
 
     memset(page, 0xcc, TARGET_PAGE_SIZE);
     for (unsigned nr = 0; nr < TARGET_PAGE_SIZE / 32; nr++) {
@@ -167,7 +169,7 @@ bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val)
     }
     /* The low bits name the hypercall page; there is one. */
     if ((val & ~TARGET_PAGE_MASK) == 0) {
-        fill_hypercall_page(page);
+        fill_hypercall_page(cpu_env(cs), page);
         address_space_write(cs->as, val, MEMTXATTRS_UNSPECIFIED, page, sizeof(page));
         xen.long_mode = !!(X86_CPU(cs)->env.hflags & HF_CS64_MASK);
     }
@@ -186,33 +188,40 @@ int xen_tcg_vm_attr(unsigned long request, struct kvm_xen_hvm_attr *attr)
             attr->u.long_mode = xen.long_mode;
         } else {
             xen.long_mode = attr->u.long_mode;
+            clock_shared_info(xen_tcg_is_compat());
         }
         return 0;
     case KVM_XEN_ATTR_TYPE_SHARED_INFO:
-        /* KVM needs to know where it is; QEMU has its own pointer to it. */
+        if (attr->u.shared_info.gfn != KVM_XEN_INVALID_GFN) {
+            clock_shared_info(xen_tcg_is_compat());
+        }
+        return 0;
+    case KVM_XEN_ATTR_TYPE_UPCALL_VECTOR:
+        upcall_set_vector(attr->u.vector);
         return 0;
     default:
-        /*
-         * The global callback vector among them.  Guests that know per-vCPU
-         * upcall vectors (Linux since 6.0) do not need it.
-         */
         return -ENOSYS;
     }
 }
 
 int xen_tcg_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr)
 {
+    const bool gone = attr->u.gpa == KVM_XEN_INVALID_GPA;
+
     switch (attr->type) {
     case KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO:
-        /* QEMU writes vcpu_info through its own pointer. */
+        upcall_vcpu_info(cs, attr->u.gpa);
+        if (!gone) {
+            clock_vcpu_info(attr->u.gpa);
+        }
         return 0;
     case KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO:
+        if (!gone) {
+            clock_time_info(attr->u.gpa);
+        }
+        return 0;
     case KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR:
-        /*
-         * Neither is written: the guest is not told of a Xen clock (no
-         * XENFEAT_hvm_safe_pvclock), and all zeroes in a runstate area say that
-         * the vCPU always ran.
-         */
+        clock_runstate(cs, attr->u.gpa, xen_tcg_is_compat());
         return 0;
     default:
         return -ENOSYS;
@@ -264,25 +273,6 @@ bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len)
         *len = TARGET_PAGE_SIZE - (gva & ~TARGET_PAGE_MASK);
     }
     return true;
-}
-
-/* --- Interrupts --------------------------------------------------------------------- */
-
-static void send_msi(CPUState *cs, run_on_cpu_data data)
-{
-    g_autofree MSIMessage *msg = data.host_ptr;
-
-    apic_get_class(NULL)->send_msi(msg);
-}
-
-/*
- * The caller holds xen_evtchn's port_lock and perhaps not the BQL, which the
- * APIC needs and which may not be taken under that lock: so the vCPU raises the
- * interrupt itself, from its work queue.
- */
-void xen_tcg_send_upcall(CPUState *cs, const MSIMessage *msg)
-{
-    async_run_on_cpu(cs, send_msi, RUN_ON_CPU_HOST_PTR(g_memdup2(msg, sizeof(*msg))));
 }
 
 /* --- VMCALL --------------------------------------------------------------------------- */
@@ -344,5 +334,12 @@ void helper_xen_hypercall(CPUX86State *env, int insn_len)
     env->eflags &= ~RF_MASK;
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;
     cs->exception_index = cs->singlestep_enabled ? EXCP_DEBUG : -1;
+    xen_tcg_poll_callback();
+    upcall_kick();
+    upcall_look(cs);
+    if (upcall_is_waiting(cs)) {
+        cs->halted = 1;
+        cs->exception_index = EXCP_HLT;
+    }
     cpu_loop_exit(cs);
 }

@@ -30,6 +30,28 @@ static uint32_t last_leaf(uint32_t version)
                                                               : 2);
 }
 
+static void time_leaf(uint32_t subleaf, uint32_t *eax, uint32_t *ecx, uint32_t *edx)
+{
+    uint32_t mul;
+    int8_t shift;
+
+    switch (subleaf) {
+    case 0:
+        *eax = 1 << 1; /* the TSC is reliable */
+        *ecx = CLOCK_TSC_KHZ;
+        *edx = 1; /* the domain's incarnation: it was never migrated */
+        break;
+    case 1:
+        clock_tsc_scale(&mul, &shift);
+        *ecx = mul;
+        *edx = shift;
+        break;
+    case 2:
+        *eax = CLOCK_TSC_KHZ;
+        break;
+    }
+}
+
 static uint32_t hvm_features(uint32_t version)
 {
     return XEN_HVM_CPUID_IOMMU_MAPPINGS | XEN_HVM_CPUID_VCPU_ID_PRESENT |
@@ -61,6 +83,7 @@ bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax,
         *ebx = XEN_HYPERCALL_MSR;
         break;
     case XEN_CPUID_TIME:
+        time_leaf(subleaf, eax, ecx, edx);
         break;
     case XEN_CPUID_HVM:
         if (subleaf == 0) {
@@ -95,7 +118,7 @@ static uint32_t features(uint32_t version)
     uint32_t map = 1 << XENFEAT_writable_page_tables | 1 << XENFEAT_auto_translated_physmap;
 
     if (version >= VERSION(4, 1)) {
-        map |= 1 << XENFEAT_hvm_callback_vector;
+        map |= 1 << XENFEAT_hvm_callback_vector | 1 << XENFEAT_hvm_safe_pvclock;
     }
     if (version >= VERSION(4, 1) && version < VERSION(4, 19) && xenbed->type != XENBED_TYPE_PVH) {
         map |= 1 << XENFEAT_hvm_pirqs;

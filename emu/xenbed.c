@@ -36,6 +36,8 @@ static void xenbed_reset(void *opaque)
     xenbed_domain_reset(xb);
     store_reset(xb);
     crash_reset(xb);
+    upcall_reset();
+    clock_reset();
     if (xb->type == XENBED_TYPE_PVH) {
         pvh_reset();
     }

@@ -15,9 +15,12 @@
 #define TYPE_XENBED "xenbed"
 OBJECT_DECLARE_SIMPLE_TYPE(XenBed, XENBED)
 
-/* The newest Xen there is, shown when no version is asked for; and the oldest that works here. */
+/* The newest Xen there is, shown when no version is asked for; and the oldest. */
 #define XENBED_VERSION_NEWEST 0x40016
-#define XENBED_VERSION_OLDEST 0x40011
+#define XENBED_VERSION_OLDEST 0x30001
+
+/* Xen's own limit for an HVM domain. */
+#define XENBED_MAX_VCPUS 128
 
 struct XenBed {
     Object parent;
@@ -67,6 +70,8 @@ extern XenBed *xenbed;
 /* tcg-xen.c: the version the guest is shown. */
 bool xen_tcg_set_version(uint32_t version, Error **errp);
 uint32_t xen_tcg_version(void);
+/* Whether the guest was in 32-bit mode when it said so last: shared pages are laid out for it. */
+bool xen_tcg_is_compat(void);
 /* Any hypercall, answered by whoever answers it. */
 void xen_tcg_hypercall(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
@@ -87,6 +92,31 @@ void xenbed_log_clear(XenBed *xb);
 
 /* touch.c: pages that backends have mapped are forgotten; with xb->lock held. */
 void touch_reset(void);
+
+/* clock.c: where the guest wants its time. */
+#define CLOCK_TSC_KHZ 1000000
+void clock_tsc_scale(uint32_t *mul, int8_t *shift);
+void clock_shared_info(bool compat);
+void clock_vcpu_info(hwaddr addr);
+void clock_time_info(hwaddr addr);
+void clock_runstate(CPUState *cs, hwaddr addr, bool compat); /* HWADDR_MAX: nowhere */
+/* VCPUOP_get_runstate_info; returns its result. */
+int clock_get_runstate(CPUState *cs, unsigned vcpu, uint64_t arg, bool compat);
+void clock_block(CPUState *cs);
+void clock_unblock(CPUState *cs);
+void clock_reset(void);
+
+/* upcall.c: by a vCPU, with the BQL, unless said otherwise. */
+void upcall_set_vector(uint8_t vector);
+void upcall_vcpu_info(CPUState *cs, hwaddr addr); /* HWADDR_MAX: nowhere */
+/* Has the callback vector delivered if an upcall is pending, whoever said so.  Without the BQL. */
+void upcall_look(CPUState *cs);
+/* At the end of a hypercall, without locks: wakes whom it has given work to. */
+void upcall_kick(void);
+/* The two ways to wait; false: another.  Without the BQL. */
+bool upcall_sched_op(CPUState *cs, unsigned cmd, uint64_t arg, bool compat, int *rc);
+bool upcall_is_waiting(const CPUState *cs);
+void upcall_reset(void);
 
 /* version.c: XENVER_*; returns its result. */
 int version_op(CPUState *cs, unsigned cmd, uint64_t arg, bool compat);

@@ -29,8 +29,10 @@ cp "$busybox" "$root/bin/busybox"
     [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
 done
 rm -f "$root"/bin/{poweroff,reboot,halt}
-gcc -O2 -Wall -Wextra -Werror -static -pthread -o "$root/bin/memhold" "$here/guest/memhold.c"
-strip "$root/bin/memhold"
+for program in memhold vcpus; do
+    gcc -O2 -Wall -Wextra -Werror -static -pthread -o "$root/bin/$program" "$here/guest/$program.c"
+    strip "$root/bin/$program"
+done
 install -m 755 "$here/guest/init" "$root/init"
 # Linux runs these two when the toolstack asks for it (control/shutdown).
 for action in poweroff reboot; do

@@ -111,6 +111,15 @@ static bool word_cpuid(const char *args)
     return true;
 }
 
+static bool word_tsc(const char *args)
+{
+    if (*args != '\0') {
+        return false;
+    }
+    print("tsc %#llx\n", (unsigned long long)cycles());
+    return true;
+}
+
 static bool word_exit(const char *args)
 {
     uint64_t reason;
@@ -152,6 +161,7 @@ static const struct word words[] = {
     {"xsset", word_xsset, "PATH=V", "write to xenstore"},
     {"xswait", word_xswait, "PATH=V", "wait until xenstore has V at PATH"},
     {"cpuid", word_cpuid, "LEAF[,SUBLEAF]", "print eax, ebx, ecx, edx"},
+    {"tsc", word_tsc, "", "print the TSC"},
     {"exit", word_exit, "REASON", "shut down: 0 power-off, 1 reboot, 2 suspend, 3 crash"},
     {"help", word_help, "", "this"},
 };

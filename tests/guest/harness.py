@@ -86,6 +86,12 @@ def compile_bare(source, program):
                     '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-o', program, source], check=True)
 
 
+def symbol(program, name):
+    """The address of a program's variable or function."""
+    table = subprocess.run(['nm', program], text=True, capture_output=True, check=True).stdout
+    return int(re.search(rf'^(\w+) \w {name}$', table, re.MULTILINE)[1], 16)
+
+
 def kernel_versions():
     return ['given'] if os.environ.get('XENBED_KERNEL') else list(KERNELS)
 
@@ -413,7 +419,10 @@ class Probe(Guest):
             self.xenbed('unpause', self.name)
             output = ''
             while not is_enough(output):
-                output += console.recv(65536).decode()
+                received = console.recv(65536).decode()
+                if not received:
+                    raise GuestError(f'QEMU ended after: {output}')
+                output += received
             return output
 
     def output(self):
