@@ -1,21 +1,33 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Makes the test guest's initramfs: busybox, our memhold and images/guest/init.
-# The same input gives the same file.
+# Makes the test guest's initramfs: busybox, our programs and images/guest/init,
+# 64-bit or 32-bit.  The same input gives the same file.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+bits=64
+if [[ ${1-} == --32 ]]; then
+    bits=32
+    shift
+fi
 if [[ $# == 0 || $1 == -* ]]; then
-    echo "usage: images/mkinitramfs.sh OUTPUT.cpio.gz [MODULE.ko...]" >&2
+    echo "usage: images/mkinitramfs.sh [--32] OUTPUT.cpio.gz [MODULE.ko...]" >&2
     [[ ${1-} == --help || ${1-} == -h ]] && exit 0
     exit 2
 fi
 out=$(realpath -m -- "$1")
 shift
 
-busybox=$(command -v busybox) || busybox=
+compiler=(gcc)
+if ((bits == 32)); then
+    i386=$("$here/fetch-i386.sh")
+    busybox=$i386/busybox
+    compiler+=(-m32 "--sysroot=$i386" "-B$i386/gcc/")
+else
+    busybox=$(command -v busybox) || busybox=
+fi
 if [[ -z $busybox ]] || ldd "$busybox" >/dev/null 2>&1; then
     echo "mkinitramfs.sh: no static busybox: install the package busybox-static" >&2
     exit 1
@@ -25,12 +37,13 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,lib/modules}
 cp "$busybox" "$root/bin/busybox"
-"$busybox" --list | while read -r applet; do
+# A machine that cannot run a 32-bit one has at least these applets in common with it.
+{ "$busybox" --list 2>/dev/null || busybox --list; } | while read -r applet; do
     [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
 done
 rm -f "$root"/bin/{poweroff,reboot,halt}
 for program in memhold vcpus; do
-    gcc -O2 -Wall -Wextra -Werror -static -pthread -o "$root/bin/$program" "$here/guest/$program.c"
+    "${compiler[@]}" -O2 -Wall -Wextra -Werror -static -pthread -o "$root/bin/$program" "$here/guest/$program.c"
     strip "$root/bin/$program"
 done
 install -m 755 "$here/guest/init" "$root/init"

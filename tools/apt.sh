@@ -21,7 +21,7 @@ cached() {
     ! (cd "$cache" && "$@") &>/dev/null || return 0
     new=$(mktemp -d "$parent/new.XXXXXX")
     trap 'rm -rf "$new"' EXIT
-    cd "$new"
+    cd "$new" || return
     "$fill"
     chmod 755 .
     mv "$new" "$cache"
@@ -80,6 +80,7 @@ apt_mirror() {
 # apt_open TYPE SUITE...: prepare a private state that knows these suites (TYPE
 # is deb or deb-src) and fetch their indexes.  Sets apt_conf: use it as
 # `apt-get -c "$apt_conf"`.  On failure returns 1 with the reason in apt_error.
+# With apt_architecture set, packages are that architecture's, not the machine's.
 apt_open() {
     local type=$1 mirror keyring dir
     shift
@@ -92,7 +93,7 @@ apt_open() {
         return 1
     }
     keyring=${keyring:-/usr/share/keyrings/debian-archive-keyring.gpg}
-    dir="$type $*"
+    dir="$type $*${apt_architecture:+ $apt_architecture}"
     dir="$xenbed_cache/apt/${dir// /-}"
     mkdir -p "$dir/lists/partial" "$dir/archives/partial"
     printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
@@ -112,6 +113,13 @@ Acquire::Languages { "none"; };
 Acquire::Retries "2";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
+CONF
+    # What is installed here is of no concern to another architecture.
+    [[ -z ${apt_architecture-} ]] || cat >>"$dir/apt.conf" <<CONF
+APT::Architecture "$apt_architecture";
+#clear APT::Architectures;
+APT::Architectures { "$apt_architecture"; };
+Dir::State::status "/dev/null";
 CONF
     apt_conf="$dir/apt.conf"
     if ! apt_error=$(apt-get -c "$apt_conf" -qq --error-on=any update 2>&1); then

@@ -288,9 +288,9 @@ static int cmd_zero(unsigned long mib)
     start = seconds();
     for (unsigned long at = 0; at < mib * MIB; at += PAGE) {
         void *page = mem + at;
-        unsigned long words = WORDS;
+        unsigned long words = PAGE / sizeof(words);
 
-        __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0UL) : "memory");
+        __asm__ volatile("rep stos %2, (%0)" : "+D"(page), "+c"(words) : "a"(0UL) : "memory");
     }
     printf("zeroed %lu MiB in %.4f s\n", mib, seconds() - start);
     return 0;
