@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 A PVH domain starts as on Xen: at its kernel's entry point, without firmware, with the
-memory map and the pages Xen's builder gives it.
+memory map and the pages Xen's builder gives it.  test_kernels has kernels that go on from there.
 """
 
 import unittest
@@ -10,38 +10,6 @@ import harness
 from harness import Guest, MIB_KIB, PAGE_KIB
 
 MIB_PAGES = MIB_KIB // PAGE_KIB
-
-
-class Linux:
-    """An unmodified kernel, the ELF file inside its bzImage, balloons as PVH."""
-
-    version = None
-
-    def balloon(self, vcpus):
-        with Guest(harness.vmlinux(self.version), memory=512, vcpus=vcpus, type='pvh') as guest:
-            self.assertIn('on Xen PVH', guest.ask('dmesg | grep "Booting .*kernel on"'))
-            self.assertEqual(guest.ask('nproc'), str(vcpus))
-            self.assertEqual(guest.info()['tot_pages'], 512 * MIB_PAGES + 16)
-            guest.mem_set(256)
-            self.assertEqual(guest.info()['tot_pages'], 256 * MIB_PAGES + 16)
-            guest.mem_set(512)
-            self.assertEqual(guest.info()['tot_pages'], 512 * MIB_PAGES + 16)
-            self.assertEqual(guest.trouble(), [])
-            guest.power_off()
-
-    def test_1_vcpu(self):
-        self.balloon(1)
-
-    def test_2_vcpus(self):
-        self.balloon(2)
-
-
-class Linux6_1(Linux, unittest.TestCase):
-    version = '6.1'
-
-
-class Linux6_12(Linux, unittest.TestCase):
-    version = '6.12'
 
 
 class Start(unittest.TestCase):
@@ -59,12 +27,7 @@ class Start(unittest.TestCase):
                     '0x00000000fc000000-0x00000000fc00803f] ACPI data',
                     '0x00000000feff8000-0x00000000feffffff] reserved',
                 ])
-                boots = guest.console.log_text().count(harness.READY)
-                with guest.store() as store:
-                    store.write('/local/domain/1/control/shutdown', 'reboot')
-                harness.wait_for(lambda n=boots: guest.console.log_text().count(harness.READY) > n,
-                                 'reboot', harness.BOOT_SECONDS)
-                guest.console.wait_ready()
+                guest.reboot()
                 self.assertEqual(guest.info()['tot_pages'], 256 * MIB_PAGES + 16)
 
     def test_refusals(self):
