@@ -12,6 +12,7 @@ import os
 import pathlib
 import pty
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 XENBED = None  # from the command line
 XENSTORED_LITE = None
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))  # of programs for another host
 SUN_PATH_MAX = 107
 TIMEOUT = 60
 PROMPT = 10  # for what would end by itself, too, but later
@@ -73,7 +75,7 @@ class Scene(unittest.TestCase):
             "env": self.environment,
             "cwd": self.folder,
         }
-        return subprocess.Popen([XENBED, *map(str, arguments)], **(settings | options))
+        return subprocess.Popen([*WRAPPER, XENBED, *map(str, arguments)], **(settings | options))
 
     def xenbed(self, *arguments, status=0, **options):
         """Runs xenbed, asserts its exit status, returns its stdout and stderr."""

@@ -22,6 +22,7 @@ import mmap
 import os
 import pathlib
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -71,8 +72,9 @@ class Store:
         self.power_off = power_off
         self.target_time = 0.0
         # It ends with us, however we end.
+        wrapper = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
         subprocess.Popen(
-            [os.environ["XENSTORED_LITE"], "--no-fork", "--socket", path],
+            [*wrapper, os.environ["XENSTORED_LITE"], "--no-fork", "--socket", path],
             preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
         )
         self.client = self.connect()

@@ -15,6 +15,7 @@ import pathlib
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -28,7 +29,10 @@ import unittest
 from wire import HANG, PAYLOAD_MAX, Client, Type, XenstoreError, message, strings, write_message
 
 HERE = pathlib.Path(__file__).resolve().parent
-XENSTORED = None  # from the command line
+PROGRAM = None  # from the command line
+XENSTORED = None  # how to start it: itself, or a script if it was built for another host
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))  # of programs for another host
+STARTED_AS = "TEST_STARTED_AS"
 SUN_PATH_MAX = 107
 POLL = 0.01
 
@@ -71,6 +75,14 @@ def process_state(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return None
+
+
+def running(pid):
+    """The program; of the script that started it, if that is how."""
+    if not WRAPPER:
+        return pathlib.Path(os.readlink(f"/proc/{pid}/exe"))
+    variables = pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return pathlib.Path(dict(v.split("=", 1) for v in variables if v)[STARTED_AS])
 
 
 class Scene(unittest.TestCase):
@@ -349,6 +361,8 @@ class Life(Scene):
 
     def test_foreground(self):
         process = self.start("--pid-file", self.pid_file)
+        # The socket accepts before that is written.
+        wait_until(self.pid_file.exists, "a pid file")
         self.assertEqual(int(self.pid_file.read_text()), process.pid)
         self.assert_alive()
         self.assertEqual(self.socket.stat().st_mode & 0o7777, 0o600)
@@ -636,9 +650,6 @@ class LiveUpdate(Scene):
         shutil.copy2(XENSTORED, path)
         return path
 
-    def running(self, pid):
-        return pathlib.Path(os.readlink(f"/proc/{pid}/exe"))
-
     def update(self, client, program=None, cmdline=None):
         self.assertEqual(client.control("live-update", "-f", program or self.program), "OK")
         if cmdline is not None:
@@ -653,7 +664,7 @@ class LiveUpdate(Scene):
         tree = old.tree()
         self.update(new)
         self.assertIsNone(process.poll())
-        self.assertEqual(self.running(process.pid), self.program)
+        self.assertEqual(running(process.pid), self.program)
         self.assertEqual(self.socket.stat().st_ino, inode)
         self.assertEqual(int(self.pid_file.read_text()), process.pid)
         for client in (old, new, self.connect()):
@@ -668,7 +679,7 @@ class LiveUpdate(Scene):
         pid = self.start_in_background("--log", "log", "--state", "state")
         client = self.connect()
         self.update(client)
-        self.assertEqual(self.running(pid), self.program)
+        self.assertEqual(running(pid), self.program)
         self.assertEqual(int(self.pid_file.read_text()), pid)
         client.control("log", "on")
         client.write("/logged/later", "")
@@ -710,7 +721,7 @@ class LiveUpdate(Scene):
             for i, client in enumerate(clients):
                 self.assertEqual(client.event(), (f"/turn/{i}", str(i)))
             self.assertEqual(count_fds(process.pid), before)
-        self.assertEqual(self.running(process.pid), other)
+        self.assertEqual(running(process.pid), other)
         for i, client in enumerate(clients):
             client.unwatch(f"/turn/{i}", str(i))
             client.close()
@@ -875,7 +886,7 @@ class LiveUpdate(Scene):
             self.assertEqual(client.receive(), (Type.WRITE, i, 0, b"OK\0"))
         client.send(b"ue")
         self.assertEqual(client.receive(), (Type.WRITE, 0, 0, b"OK\0"))
-        self.assertEqual(self.running(process.pid), self.program)
+        self.assertEqual(running(process.pid), self.program)
         self.assertEqual(len(client.directory("/order")), 100)
         self.assertEqual(client.read("/half"), b"value")
 
@@ -965,7 +976,7 @@ class LiveUpdate(Scene):
         no_permission = self.copy("no-permission")
         no_permission.chmod(0o600)
         cut = self.copy("cut")
-        cut.write_bytes(cut.read_bytes()[:40])
+        cut.write_bytes(pathlib.Path(PROGRAM).read_bytes()[:40])
         fds = count_fds(process.pid)
         for bad in (
             self.folder / "none",
@@ -987,7 +998,7 @@ class LiveUpdate(Scene):
                     answer = str(error)
                 self.assertNotIn(answer, ("OK", "BUSY"))
                 self.assertIsNone(process.poll())
-                self.assertEqual(self.running(process.pid), pathlib.Path(XENSTORED))
+                self.assertEqual(running(process.pid), pathlib.Path(XENSTORED))
                 client.write("/kept", "yes")
                 self.assertEqual(watcher.event(), ("/kept", "t"))
                 self.assertEqual(count_fds(process.pid), fds)
@@ -995,11 +1006,11 @@ class LiveUpdate(Scene):
             for arguments in ([], ["-s"], ["-f"], ["-x"], ["-a"]):
                 with contextlib.suppress(XenstoreError):
                     client.control("live-update", *arguments)
-            self.assertEqual(self.running(process.pid), pathlib.Path(XENSTORED))
+            self.assertEqual(running(process.pid), pathlib.Path(XENSTORED))
         watcher.commit(tx)
         self.assertTrue(client.exists("/in/transaction"))
         self.update(client)
-        self.assertEqual(self.running(process.pid), self.program)
+        self.assertEqual(running(process.pid), self.program)
 
     def test_cancelled(self):
         """-a forgets the program that -f named."""
@@ -1009,7 +1020,7 @@ class LiveUpdate(Scene):
         self.assertEqual(client.control("live-update", "-a"), "OK")
         with contextlib.suppress(XenstoreError):
             client.control("live-update", "-s")
-        self.assertEqual(self.running(process.pid), pathlib.Path(XENSTORED))
+        self.assertEqual(running(process.pid), pathlib.Path(XENSTORED))
         self.assert_alive()
 
 
@@ -1040,7 +1051,8 @@ class Load(Scene):
             self.assertEqual(client.events, [])
         for client in clients:
             client.close()
-        wait_until(lambda: count_fds(self.daemon.pid) == before, "the clients' descriptors closed")
+        # Fewer when the connection that found it ready had not been closed yet.
+        wait_until(lambda: count_fds(self.daemon.pid) <= before, "the clients' descriptors closed")
         self.assert_alive()
 
     def test_reader_that_sleeps(self):
@@ -1463,7 +1475,7 @@ class RealClients(Clients):
         client = self.connect()
         client.watch("/u", "t")
         self.assertEqual(self.control("live-update", program), ("", ""))
-        self.assertEqual(os.readlink(f"/proc/{self.daemon.pid}/exe"), str(program))
+        self.assertEqual(running(self.daemon.pid), program)
         client.write("/u", "")
         self.assertEqual(client.event(), ("/u", "t"))
         other = self.folder / "newer"
@@ -1471,10 +1483,10 @@ class RealClients(Clients):
         self.control(
             "live-update", "-F", "-t", "30", "-c", f"--no-fork --socket {self.socket}", other
         )
-        self.assertEqual(os.readlink(f"/proc/{self.daemon.pid}/exe"), str(other))
+        self.assertEqual(running(self.daemon.pid), other)
         _, err = self.control("live-update", self.folder / "none", status=3)
         self.assertRegex(err, r"\A(Setting update binary|Starting live update) failed:\n.+\n\Z")
-        self.assertEqual(os.readlink(f"/proc/{self.daemon.pid}/exe"), str(other))
+        self.assertEqual(running(self.daemon.pid), other)
         client.write("/u", "")
         self.assertEqual(client.event(), ("/u", "t"))
 
@@ -1496,7 +1508,7 @@ class RealClients(Clients):
             ["live-update", program],
         ):
             with self.subTest(scene[0]):
-                self.assertEqual(self.run_client(client, *scene), ("", ""))
+                self.assertEqual(self.run_client(*WRAPPER, client, *scene), ("", ""))
 
 
 class TestXenstore(Clients):
@@ -1546,6 +1558,15 @@ class TestXenstore(Clients):
             self.assertEqual(len(re.findall(r"(?m)^.*: +avg: ", out)), len(self.NAMES))
 
 
+def write_script(folder):
+    """What starts PROGRAM where only WRAPPER can, and so can be what a daemon restarts as."""
+    script = pathlib.Path(folder) / "xenstored-lite"
+    command = shlex.join([*WRAPPER, PROGRAM])
+    script.write_text(f'#!/bin/sh\n{STARTED_AS}=$0 exec {command} "$@"\n')
+    script.chmod(0o700)
+    return str(script)
+
+
 def main():
     ended = unittest.main(exit=False).result
     for test, reason in ended.skipped:
@@ -1558,5 +1579,8 @@ def main():
 
 
 if __name__ == "__main__":
-    XENSTORED = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    sys.exit(main())
+    PROGRAM = XENSTORED = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    with tempfile.TemporaryDirectory() as scripts:
+        if WRAPPER:
+            XENSTORED = write_script(scripts)
+        sys.exit(main())
