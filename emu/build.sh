@@ -21,11 +21,13 @@ configure_options=(
 
 usage() {
     cat <<'HELP'
-usage: emu/build.sh [--qemu-src DIR|TARBALL] BUILD_DIR
+usage: emu/build.sh [--qemu-src DIR|TARBALL] [--configure OPTION]... BUILD_DIR
 
 Builds QEMU 10.0.x with xenbed in it; the program becomes
 BUILD_DIR/qemu/qemu-system-x86_64.  The source comes from Debian or upstream
 (emu/sources.conf), or is the one given, which is remembered in BUILD_DIR.
+--configure adds an option to those QEMU is configured with; such a build has a
+tree of its own, and should have a BUILD_DIR of its own.
 HELP
 }
 
@@ -252,11 +254,12 @@ compile() {
 }
 
 main() {
-    local qemu_src='' build_dir=''
+    local qemu_src='' build_dir='' kind=qemu keep=3
     while (($#)); do
         case $1 in
         --qemu-src) qemu_src=${2:?--qemu-src needs a directory or an archive}; shift ;;
         --qemu-src=*) qemu_src=${1#*=} ;;
+        --configure) configure_options+=("${2:?--configure needs an option}") kind=other-qemu keep=1; shift ;;
         -h | --help) usage; exit ;;
         -*) die "$1: no such option (see --help)" ;;
         *) [[ -z $build_dir ]] || die "one BUILD_DIR, please"; build_dir=$1 ;;
@@ -283,7 +286,7 @@ main() {
         fetch
     fi
 
-    tree="$xenbed_cache/qemu-$(tree_key)"
+    tree="$xenbed_cache/$kind-$(tree_key)"
     log="$tree/build.log"
     mkdir -p "$tree"
     if [[ ! -d $tree/src ]]; then
@@ -296,9 +299,9 @@ main() {
         configure
     fi
     compile
-    # Trees of other patches or sources: keep the three used last.
+    # Trees of other patches or sources: keep the three used last; of other options, one.
     touch "$tree"
-    find "$xenbed_cache" -maxdepth 1 -name 'qemu-*' -printf '%T@ %p\n' | sort -rn | tail -n +4 |
+    find "$xenbed_cache" -maxdepth 1 -name "$kind-*" -printf '%T@ %p\n' | sort -rn | tail -n +$((keep + 1)) |
         cut -d ' ' -f 2- | xargs -r -d '\n' rm -rf
 
     cmp -s "$tree/build/qemu-system-x86_64" "$build_dir/qemu/qemu-system-x86_64" || {

@@ -6,6 +6,11 @@
 #include "qemu/osdep.h"
 #include "xenbed/emu/hooks.h"
 
+struct CPUArchState;
+
+/* What helper-proto.h makes of a helper; it is for one target only, and this file for all. */
+G_NORETURN void helper_xen_hypercall(struct CPUArchState *env, int insn_len);
+
 bool xen_trap_active;
 __thread unsigned xen_trap_observers;
 MemoryRegion xen_trap_hole;
@@ -77,4 +82,10 @@ void xen_tcg_halt(CPUState *cs)
 
 void xen_tcg_halted(CPUState *cs)
 {
+}
+
+/* x86's translator calls it, if only where there is a Xen guest. */
+void helper_xen_hypercall(struct CPUArchState *env, int insn_len)
+{
+    g_assert_not_reached();
 }

@@ -230,24 +230,36 @@ int xen_tcg_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr)
 
 /* --- Guest memory ----------------------------------------------------------------- */
 
+/* Where QEMU has the memory at this address, if the vCPU may access it; nobody asks without TCG. */
+static void *probe(CPUX86State *env, vaddr addr, size_t len, bool is_write)
+{
+    void *host = NULL;
+
+#ifdef CONFIG_TCG
+    MMUAccessType access = is_write ? MMU_DATA_STORE : MMU_DATA_LOAD;
+    int mmu_index = cpu_mmu_index(env_cpu(env), false);
+
+    if (probe_access_flags(env, addr, len, access, mmu_index, true, &host, 0) & TLB_INVALID_MASK) {
+        return NULL;
+    }
+#endif
+    return host;
+}
+
 /*
  * As the vCPU itself would: its TLB, its permissions, its accessed and dirty
  * bits.  What is not RAM (a device, a hole) faults, as on Xen.
  */
 size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
 {
-    CPUX86State *env = cpu_env(cs);
-    MMUAccessType access = is_write ? MMU_DATA_STORE : MMU_DATA_LOAD;
     size_t done = 0;
 
     while (done < len) {
         vaddr addr = gva + done;
         size_t part = MIN(len - done, -(addr | TARGET_PAGE_MASK));
-        void *host = NULL;
-        int flags =
-            probe_access_flags(env, addr, part, access, cpu_mmu_index(cs, false), true, &host, 0);
+        void *host = probe(cpu_env(cs), addr, part, is_write);
 
-        if ((flags & TLB_INVALID_MASK) || !host) {
+        if (!host) {
             break;
         }
         if (is_write) {

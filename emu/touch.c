@@ -14,9 +14,12 @@
 #include "cpu.h"
 #include "exec/address-spaces.h"
 #include "exec/exec-all.h"
-#include "tcg/tcg.h"
 #include "xenbed/emu/observe.h"
 #include "xenbed/emu/xenbed.h"
+
+#ifdef CONFIG_TCG
+#include "tcg/tcg.h"
+#endif
 
 __thread unsigned xen_trap_observers;
 
@@ -70,6 +73,16 @@ static bool touch_cached(CPUState *cs, gfn_t gfn)
     return true;
 }
 
+/* Is code being translated, with locks on its pages? */
+static bool translating(void)
+{
+#ifdef CONFIG_TCG
+    return tcg_ctx->gen_tb != NULL;
+#else
+    return false;
+#endif
+}
+
 static void cpu_touch_pod(CPUState *cs, gfn_t gfn)
 {
     const struct hcall_caller culprit = guest_vcpu(cs);
@@ -77,8 +90,8 @@ static void cpu_touch_pod(CPUState *cs, gfn_t gfn)
     if (touch_cached(cs, gfn)) {
         return;
     }
-    if (tcg_ctx->gen_tb) {
-        /* Translating, with locks on the code's pages: leave that first. */
+    if (translating()) {
+        /* The locks have to go first. */
         async_run_on_cpu(cs, touch_later, RUN_ON_CPU_TARGET_PTR(gfn));
         cpu_loop_exit(cs);
     }
@@ -91,7 +104,7 @@ static void cpu_touch_hole(CPUState *cs, gfn_t gfn)
     if (!crash_touch_hole(cs, gfn)) {
         return;
     }
-    if (tcg_ctx->gen_tb) {
+    if (translating()) {
         cpu_loop_exit(cs);
     }
     start_again = true;

@@ -22,6 +22,7 @@
 #include "hw/i386/x86.h"
 #include "system/iothread.h"
 #include "system/system.h"
+#include "system/tcg.h"
 #include "xenbed/emu/xenbed.h"
 
 /* A state of a gfn is an XenTrap; 0, RAM, is that of what this file knows nothing about. */
@@ -217,7 +218,9 @@ static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
 {
     ram_addr_t addr = qemu_ram_get_offset(rb) + start;
 
-    tb_invalidate_phys_range(addr, addr + length - 1);
+    if (tcg_enabled()) {
+        tb_invalidate_phys_range(addr, addr + length - 1);
+    }
     cpu_physical_memory_set_dirty_range(addr, length, DIRTY_CLIENTS_ALL);
     if (!xenbed->keep) {
         ram_block_discard_range(rb, start, length);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Runs the guest tests: run.py [--counts FILE] [NAME...], a NAME as unittest takes it
-(test_balloon, test_balloon.Linux6_1.test_1_vcpu).  The counts go to FILE as
-"passed failed skipped".
+Runs the tests with a guest, also those of ../hosts: run.py [--counts FILE] [NAME...],
+a NAME as unittest takes it (test_balloon, test_balloon.Linux6_1.test_1_vcpu).  The
+counts go to FILE as "passed failed skipped".
 """
 
 import argparse
@@ -33,11 +33,12 @@ def main():
     parser.add_argument('names', nargs='*')
     options = parser.parse_args()
 
-    here = Path(__file__).parent
-    sys.path.insert(0, str(here))
+    here = Path(__file__).resolve().parent
+    folders = [str(here), str(here.parent / 'hosts')]
+    sys.path[:0] = folders
     loader = unittest.TestLoader()
-    suite = (loader.loadTestsFromNames(options.names) if options.names
-             else loader.discover(str(here)))
+    suite = (loader.loadTestsFromNames(options.names) if options.names else
+             unittest.TestSuite(loader.discover(folder, top_level_dir=folder) for folder in folders))
     result = unittest.TextTestRunner(sys.stdout, verbosity=2, resultclass=Result).run(suite)
 
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
