@@ -49,7 +49,6 @@
 #define FLAG_PROC_C1 4
 
 #define LAPIC_ADDRESS 0xfee00000
-#define IOAPIC_ADDRESS 0xfec00000
 #define PCAT_COMPAT 1 /* there are 8259s, to be switched off */
 #define ENABLED 1
 
@@ -80,17 +79,6 @@ struct table {
 struct madt_lapic {
     uint8_t type, length, processor, apic_id;
     uint32_t flags;
-} QEMU_PACKED;
-
-struct madt_ioapic {
-    uint8_t type, length, id, reserved;
-    uint32_t address, first_gsi;
-} QEMU_PACKED;
-
-struct madt_override {
-    uint8_t type, length, bus, irq;
-    uint32_t gsi;
-    uint16_t flags;
 } QEMU_PACKED;
 
 /* What makes the bytes add up to 0. */
@@ -128,10 +116,6 @@ static void add_madt(uint8_t *rom)
 {
     g_autoptr(GByteArray) body = g_byte_array_new();
     const uint32_t start[] = {LAPIC_ADDRESS, PCAT_COMPAT};
-    const struct madt_ioapic ioapic = {
-        .type = 1, .length = sizeof(ioapic), .address = IOAPIC_ADDRESS};
-    /* The PIT is wired to pin 2. */
-    const struct madt_override pit = {.type = 2, .length = sizeof(pit), .irq = 0, .gsi = 2};
     CPUState *cpu;
 
     g_byte_array_append(body, (const guint8 *)start, sizeof(start));
@@ -146,8 +130,6 @@ static void add_madt(uint8_t *rom)
 
         g_byte_array_append(body, (const guint8 *)&lapic, sizeof(lapic));
     }
-    g_byte_array_append(body, (const guint8 *)&ioapic, sizeof(ioapic));
-    g_byte_array_append(body, (const guint8 *)&pit, sizeof(pit));
     add_table(rom, MADT, "APIC", 3, body);
 }
 
