@@ -5,8 +5,8 @@
  * The take functions read something at *s and move *s behind it; when it is not
  * there they return false and leave *s alone.
  */
-#ifndef PROBE_TEXT_H
-#define PROBE_TEXT_H
+#ifndef KERNEL_TEXT_H
+#define KERNEL_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
 /*
  * The CPU: what C has no words for, traps, privilege levels.
  */
-#ifndef PROBE_CPU_H
-#define PROBE_CPU_H
+#ifndef KERNEL_CPU_H
+#define KERNEL_CPU_H
 
 #include <stdint.h>
 
@@ -15,6 +15,9 @@
 
 /* Set up traps and the way to CPL 3. */
 void cpu_start(void);
+
+/* Where an interrupt of this vector leads to. */
+void cpu_set_interrupt(unsigned vector, const char *entry);
 
 /* trap.S: run function(data) at CPL 3. */
 long call_at_cpl3(long (*function)(void *), void *data);

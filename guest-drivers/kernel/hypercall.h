@@ -2,8 +2,8 @@
 /*
  * Calling Xen.  Errors are negative errno values, as Xen returns them.
  */
-#ifndef PROBE_HYPERCALL_H
-#define PROBE_HYPERCALL_H
+#ifndef KERNEL_HYPERCALL_H
+#define KERNEL_HYPERCALL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,14 +2,19 @@
 /*
  * Event channels.
  */
-#ifndef PROBE_EVENTS_H
-#define PROBE_EVENTS_H
+#ifndef KERNEL_EVENTS_H
+#define KERNEL_EVENTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <xen/xen.h>
+
 /* Map the shared_info page; false when Xen does not let us. */
 bool events_start(void);
+
+/* The page. */
+struct shared_info *shared_info(void);
 
 /* Tell who is at the other end of a port to look. */
 void notify(uint32_t port);

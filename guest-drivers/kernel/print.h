@@ -2,8 +2,8 @@
 /*
  * Text out of the guest.
  */
-#ifndef PROBE_PRINT_H
-#define PROBE_PRINT_H
+#ifndef KERNEL_PRINT_H
+#define KERNEL_PRINT_H
 
 /*
  * Formats %s, %c, %u, %d and %x, with the modifiers l and ll, the flags # and 0, and a

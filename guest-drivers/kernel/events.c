@@ -40,6 +40,11 @@ bool events_start(void)
     return memory_op(XENMEM_add_to_physmap, &request) == 0;
 }
 
+struct shared_info *shared_info(void)
+{
+    return &shared.info;
+}
+
 void notify(uint32_t port)
 {
     struct evtchn_send send = {.port = port};

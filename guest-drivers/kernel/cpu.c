@@ -2,8 +2,8 @@
 /*
  * Traps, and the task state that the way back from CPL 3 needs.
  *
- * Interrupts stay off for good: nothing here waits for an event but by looking.
- * What can come is an exception, and it means that the guest or Xen did something
+ * Interrupts are off, but where a guest that wants events to interrupt it waits for
+ * one (tiny).  What can come is an exception, and it means that the guest or Xen did something
  * it should not; the domain says what and ends as crashed, rather than resetting
  * silently as a CPU without handlers does.
  *
@@ -43,7 +43,7 @@ char user_stack[PAGE_SIZE] IDLE_BUFFER;
 static char trap_stack[PAGE_SIZE] IDLE_BUFFER;
 
 static uint32_t tss[TSS_WORDS];
-static uint32_t idt[RETURN_VECTOR + 1][2 * sizeof(long) / sizeof(uint32_t)]
+static uint32_t idt[UPCALL_VECTOR + 1][2 * sizeof(long) / sizeof(uint32_t)]
     __attribute__((aligned(16)));
 
 void trap(const struct trap_frame *frame)
@@ -63,6 +63,11 @@ static void set_gate(unsigned vector, const char *entry, unsigned flags)
 
     idt[vector][0] = KERNEL_CS << 16 | (address & 0xffff);
     idt[vector][1] = (address & 0xffff0000) | GATE_INTERRUPT | flags;
+}
+
+void cpu_set_interrupt(unsigned vector, const char *entry)
+{
+    set_gate(vector, entry, 0);
 }
 
 /* Word 1 is the low half of CPL 0's stack pointer in both layouts; the 32-bit one has SS behind it.

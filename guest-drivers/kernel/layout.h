@@ -2,18 +2,17 @@
 /*
  * Numbers that the assembler, the linker script and C share.
  */
-#ifndef PROBE_LAYOUT_H
-#define PROBE_LAYOUT_H
+#ifndef KERNEL_LAYOUT_H
+#define KERNEL_LAYOUT_H
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE 4096
 
 /*
- * The image: where it starts, how many pages from there are never all zero.  boot.S
- * says why that is a constant.
+ * Where the image starts.  FILLED_PAGES, how many pages from there are never all zero, is each
+ * guest's own; boot.S says why that is a constant.
  */
 #define IMAGE_START 0x100000
-#define FILLED_PAGES 26
 
 /*
  * Address space whose pages are mapped one by one (buffers.c), a large page of it.  No
@@ -31,5 +30,7 @@
 
 /* Vectors 0-31 are the CPU's exceptions; this one leads from CPL 3 back to CPL 0. */
 #define RETURN_VECTOR 32
+/* Upcalls of event channels, for guests that want them. */
+#define UPCALL_VECTOR 33
 
 #endif
