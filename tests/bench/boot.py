@@ -12,7 +12,7 @@ import harness
 from machine import Machine
 
 RUNS = 7
-AT_MOST = 1.1
+AT_MOST = 1.05
 
 
 def measure(report):
