@@ -337,6 +337,34 @@ static void set_max_pages(Object *obj, Visitor *v, const char *name, void *opaqu
     }
 }
 
+static void get_free_pages(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    XenBed *xb = running(obj, errp);
+    uint64_t pages;
+
+    if (xb) {
+        WITH_QEMU_LOCK_GUARD(&xb->lock)
+        {
+            pages = hcall_host_free_pages(xb->host);
+        }
+        visit_type_uint64(v, name, &pages, errp);
+    }
+}
+
+static void set_free_pages(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    XenBed *xb = running(obj, errp);
+    uint64_t pages;
+
+    if (!xb || !visit_type_uint64(v, name, &pages, errp)) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&xb->lock);
+    if (hcall_host_set_free_pages(xb->host, pages)) {
+        error_setg(errp, "xenbed: free-pages: domains have claimed more than %" PRIu64, pages);
+    }
+}
+
 static char *get_xen_log(Object *obj, Error **errp)
 {
     return xenbed_log_text(XENBED(obj));
@@ -429,6 +457,8 @@ static void xenbed_class_init(ObjectClass *oc, void *data)
 
     add(oc, "domain", "XenbedDomain", get_domain, NULL,
         "The hypervisor's counters and the blocks behind guest memory");
+    add(oc, "free-pages", "uint64", get_free_pages, set_free_pages,
+        "Pages of the host that no domain owns; can be set, to see what a guest does without");
     add(oc, "max-pages", "uint64", get_max_pages, set_max_pages,
         "Limit for new allocations (pages)");
     add(oc, "pod-target", "uint64", NULL, set_pod_target,

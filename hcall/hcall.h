@@ -195,6 +195,14 @@ void hcall_host_free(struct hcall_host *host);
 /* Pages of the pool that no domain owns, claimed ones included. */
 pages_t hcall_host_free_pages(const struct hcall_host *host);
 
+/*
+ * hcall_host_set_free_pages - the host gets more memory, or loses some that is free.
+ * @pages: of the pool that no domain owns, from now on
+ *
+ * Returns 0, or -EBUSY: domains have claimed more.
+ */
+int hcall_host_set_free_pages(struct hcall_host *host, pages_t pages);
+
 /* Pages that domains have claimed and do not own yet. */
 pages_t hcall_host_outstanding_claims(const struct hcall_host *host);
 

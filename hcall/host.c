@@ -2,6 +2,7 @@
 /*
  * The host: its pool of pages, who owns them and who has claimed them.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "domain.h"
@@ -31,6 +32,16 @@ void hcall_host_free(struct hcall_host *host)
 pages_t hcall_host_free_pages(const struct hcall_host *host)
 {
     return host->free_pages;
+}
+
+int hcall_host_set_free_pages(struct hcall_host *host, pages_t pages)
+{
+    if (pages < host->claims) {
+        return -EBUSY;
+    }
+    host->pages = host->pages - host->free_pages + pages;
+    host->free_pages = pages;
+    return 0;
 }
 
 pages_t hcall_host_outstanding_claims(const struct hcall_host *host)

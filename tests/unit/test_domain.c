@@ -100,6 +100,25 @@ static void a_pool_is_shared(void **state)
     assert_null(hcall_host_check(world.host));
 }
 
+/* What is free can be taken away, but for what is claimed. */
+static void a_pool_is_resized(void **state)
+{
+    struct hcall_domain *d = *state;
+
+    hcall_domain_set_max_pages(d, WORLD_POOL);
+    assert_int_equal(hcall_domain_build_ram(d, 0, 16), 0);
+    assert_int_equal(hcall_host_set_free_pages(world.host, 1), 0);
+    assert_int_equal(hcall_domain_build_ram(d, 16, 2), -ENOMEM);
+    assert_int_equal(hcall_host_set_free_pages(world.host, 2), 0);
+    assert_int_equal(hcall_domain_build_ram(d, 16, 2), 0);
+    assert_null(hcall_host_check(world.host));
+    assert_int_equal(hcall_host_set_free_pages(world.host, 3), 0);
+    d->claim = d->host->claims = 3;
+    assert_int_equal(hcall_host_set_free_pages(world.host, 2), -EBUSY);
+    assert_int_equal(hcall_host_free_pages(world.host), 3);
+    d->claim = d->host->claims = 0;
+}
+
 static void build_ram_in_the_largest_leaves(void **state)
 {
     struct hcall_domain *d = *state;
@@ -325,6 +344,7 @@ int main(void)
         DOMAIN_TEST(build_ram_refuses_and_changes_nothing),
         DOMAIN_TEST(build_ram_without_memory_for_the_p2m),
         DOMAIN_TEST(a_pool_is_shared),
+        DOMAIN_TEST(a_pool_is_resized),
         DOMAIN_TEST(what_is_not_the_domain_s_is_mapped_into_holes),
         DOMAIN_TEST(a_grant_of_one_s_own_moves_the_page),
         DOMAIN_TEST(max_pages_may_fall_below_tot_pages),
