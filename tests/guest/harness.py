@@ -28,6 +28,8 @@ QEMU = TOP / 'build/qemu/qemu-system-x86_64'
 PROBE = TOP / 'build/guest-drivers/probe/probe'
 INITRAMFS = TOP / 'build/images/initramfs.cpio.gz'
 
+FIRMWARE = ('-L', '/usr/share/seabios', '-L', '/usr/share/qemu')
+
 PAGE_KIB = 4
 MIB_KIB = 1024
 # What may be resident beyond a domain's pages: what QEMU itself touches in its RAM.
@@ -120,6 +122,14 @@ def compile_bare(source, program):
     subprocess.run(['gcc', '-m32', '-Os', '-ffreestanding', '-fno-pic', '-fno-stack-protector', '-mno-sse',
                     '-nostdlib', '-static', '-no-pie', '-Wall', '-Wextra', '-Werror', '-Wl,-Ttext=0x100000',
                     '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-o', program, source], check=True)
+
+
+def run_bare(program, *options):
+    """Such a guest by itself, without a toolstack, until it powers off; returns what came of it."""
+    return subprocess.run(['timeout', '-k', '5', str(COMMAND_SECONDS), QEMU, *FIRMWARE,
+                           '-nodefaults', '-display', 'none', '-nic', 'none', '-m', '64',
+                           '-serial', 'stdio', '-kernel', program, *options],
+                          text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def symbol(program, name):

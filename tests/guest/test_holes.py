@@ -14,7 +14,6 @@ from pathlib import Path
 import harness
 from harness import Guest, MIB_KIB, PAGE_KIB, QEMU
 
-FIRMWARE = ('-L', '/usr/share/seabios', '-L', '/usr/share/qemu')
 SOURCE = Path(__file__).with_name('holes.c')
 
 
@@ -32,10 +31,7 @@ class SeenByTheCpu(unittest.TestCase):
         cls.folder.cleanup()
 
     def run_guest(self, *options):
-        done = subprocess.run(['timeout', '-k', '5', str(harness.COMMAND_SECONDS), QEMU, *FIRMWARE,
-                               '-nodefaults', '-display', 'none', '-nic', 'none', '-m', '64',
-                               '-serial', 'stdio', '-kernel', self.program, *options],
-                              text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = harness.run_bare(self.program, *options)
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()
         self.assertEqual([line for line in lines if not line.startswith('ok ')], ['result: SUCCESS'],
