@@ -22,7 +22,8 @@ static int wait_seconds = NO_WAIT;
 /* GLib would take the word after a bare --wait for its value, hence two entries. */
 static const GOptionEntry options[] = {
     {"wait", 0, G_OPTION_FLAG_NONE, G_OPTION_ARG_NONE, &wait_plainly,
-     "Wait until the domain got there, 60 s at most; --wait=S for S seconds", NULL},
+     "Wait until the domain got there or has stopped, 60 s at most; --wait=S: S seconds at most",
+     NULL},
     {"wait", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &wait_seconds, NULL, NULL},
     G_OPTION_ENTRY_NULL,
 };
@@ -72,10 +73,12 @@ static bool apply(const Domain *domain, kib_t requested, struct plan *plan, GErr
     return store && store_change(store, change, &request, error);
 }
 
-/* Waits until tot_pages is at TARGET and rests there, or stops moving short of it. */
+/* Waits until tot_pages is at the target and rests there, or, unless told how long, stops short of
+ * it. */
 static bool wait_for(const Domain *domain, const struct plan *plan, int seconds, GError **error)
 {
     kib_t target = plan->mem_set.target;
+    gint64 stalled = wait_plainly ? STALLED_US : seconds * G_USEC_PER_SEC;
     gint64 start = g_get_monotonic_time(), moved = start, now;
     pages_t previous = 0;
     struct dominfo info;
@@ -96,7 +99,7 @@ static bool wait_for(const Domain *domain, const struct plan *plan, int seconds,
             return true;
         }
         g_usleep(POLL_US);
-    } while (now - start < seconds * G_USEC_PER_SEC && now - moved < STALLED_US);
+    } while (now - start < seconds * G_USEC_PER_SEC && now - moved < stalled);
     return fail(error,
                 "%s: reached %" G_GUINT64_FORMAT " KiB, not the target of %" G_GUINT64_FORMAT
                 " KiB, in %.0f s",
@@ -110,7 +113,9 @@ static bool run(char **arguments, GError **error)
     struct plan plan;
     kib_t requested;
 
-    if (wait_plainly && wait_seconds == NO_WAIT) {
+    if (wait_seconds != NO_WAIT) {
+        wait_plainly = false;
+    } else if (wait_plainly) {
         wait_seconds = DEFAULT_WAIT_SECONDS;
     }
     if (wait_seconds != NO_WAIT && wait_seconds < 0) {
@@ -132,8 +137,8 @@ const struct command cmd_mem_set = {
         "driver is told\nand the domain's limit (max_pages) changed; the command does "
         "not wait for the guest unless asked to.\n\nThe target counts as reached when "
         "what the domain owns is within 1 MiB of it and has not changed\nfor half a "
-        "second. A wait ends early when nothing has changed for 10 s. It prints what was "
-        "reached;\nthe exit status is 1 if that is not the target.",
+        "second. A plain --wait ends early when nothing has changed for 10 s. It prints what "
+        "was\nreached; the exit status is 1 if that is not the target.",
     .options = options,
     .min_arguments = 2,
     .max_arguments = 2,

@@ -10,7 +10,7 @@
 #include "qmp.h"
 
 /* How long a command waits for QEMU. */
-#define DOMCTL_SECONDS 10
+#define DOMCTL_SECONDS 30
 
 #define DOMCTL_STATE_LETTERS "rbpscd" /* running, blocked, paused, shut down, crashed, dying */
 

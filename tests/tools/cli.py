@@ -578,7 +578,12 @@ class MemSet(Scene):
     def test_wait_for_one_that_stopped(self):
         self.environment["FAKE_QEMU"] = "stubborn"
         self.create()
-        self.assert_not_reached(10, 49, "--wait=50")
+        self.assert_not_reached(10, 49, "--wait")
+
+    def test_wait_as_long_as_told(self):
+        self.environment["FAKE_QEMU"] = "stubborn"
+        self.create()
+        self.assert_not_reached(12, 49, "--wait=12")
 
     def test_wait_for_one_that_dies(self):
         self.environment["FAKE_QEMU"] = "stubborn"
