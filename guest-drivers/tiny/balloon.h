@@ -8,6 +8,7 @@
 #ifndef TINY_BALLOON_H
 #define TINY_BALLOON_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "upcall.h"
@@ -26,8 +27,11 @@ struct target {
 struct policy {
     const char *name;
 
-    /* Before anything else; NULL: nothing is to be done. */
-    void (*start)(void);
+    /* What that system does before drivers are started; NULL: nothing. */
+    void (*boot)(void);
+
+    /* The driver starts; NULL: nothing is to be done.  Returns NULL, or what went wrong. */
+    const char *(*start)(void);
 
     /* There is a target, for the first time or a new one. */
     void (*retarget)(const struct target *target);

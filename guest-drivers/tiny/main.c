@@ -95,10 +95,10 @@ static unsigned long read_pages(const char *path)
 
 static void start_driver(void)
 {
-    const char *error;
+    const char *error = policy->start ? policy->start() : NULL;
 
-    if (policy->start) {
-        policy->start();
+    if (error) {
+        print("balloon: %s: %s\n", policy->name, error);
     }
     error = xenstore_watch("memory/target", WATCH_TARGET);
     print("balloon: %s%s%s\n", policy->name, error ? ": watch: " : "", error ? error : "");
@@ -219,6 +219,9 @@ static void start(const struct hvm_start_info *info)
         end(SHUTDOWN_crash);
     }
     work_start(work);
+    if (policy->boot) {
+        policy->boot();
+    }
 }
 
 void main(const struct hvm_start_info *info)

@@ -16,7 +16,6 @@
 #include "balloon.h"
 #include "cpu.h"
 #include "pages.h"
-#include "print.h"
 #include "xenstore.h"
 
 #define BATCH 8185
@@ -24,17 +23,19 @@
 
 static unsigned long inflated, wanted;
 
-static void start(void)
+static void boot(void)
 {
-    const char *error;
-
     for (unsigned long gfn = 0; gfn < pages_end(); gfn++) {
         if (page_is_free(gfn)) {
             balloon_scrub(gfn);
         }
     }
-    error = xenstore_write("control/feature-balloon", "1");
-    print("control/feature-balloon: %s\n", error ? error : "1");
+}
+
+static const char *start(void)
+{
+    return xenstore_write("control/feature-balloon", "1") ? "cannot write control/feature-balloon"
+                                                          : NULL;
 }
 
 static void retarget(const struct target *new)
@@ -85,4 +86,4 @@ static uint64_t step(void)
                              : deflate(inflated - wanted < BATCH ? inflated - wanted : BATCH);
 }
 
-const struct policy windows_policy = {"windows", start, retarget, step};
+const struct policy windows_policy = {"windows", boot, start, retarget, step};
