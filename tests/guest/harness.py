@@ -336,7 +336,8 @@ class Guest(Shell):
                  device_model_args=(), **more):
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix='xb-', dir='/tmp'))
-        self.environment = {**os.environ, 'XDG_RUNTIME_DIR': str(self.folder), 'XDG_STATE_HOME': str(self.folder / 'state')}
+        self.environment = {**os.environ, 'XDG_RUNTIME_DIR': str(self.folder),
+                            'XDG_STATE_HOME': str(self.folder / 'state')}
         self.domain_folder = self.folder / 'xenbed' / name
         self.config = self.folder / f'{name}.cfg'
         self.pid = None

@@ -119,14 +119,16 @@ class Timers(unittest.TestCase):
         output = self.run_words(self.bind, f'list3:{2 * second:#x},0', single, self.poll(), self.clear(),
                                 # One that is over comes at once.
                                 f'list3:{second:#x},0', single, self.poll(), self.clear(),
-                                f'list3:{3 * second:#x},0', single, f'hypercall:{self.VCPU_OP},{self.STOP_SINGLESHOT},0,null',
+                                f'list3:{3 * second:#x},0', single,
+                                f'hypercall:{self.VCPU_OP},{self.STOP_SINGLESHOT},0,null',
                                 self.poll(4 * second))
         self.assert_times(output, 2 * second, 2 * second, 4 * second)
         self.assertEqual(self.results(output, self.VCPU_OP), [0] * 4)
 
     def test_periodic(self):
         second = self.SECOND
-        output = self.run_words(self.bind, 'tsc', f'list3:{second:#x}', f'hypercall:{self.VCPU_OP},{self.SET_PERIODIC},0,list3',
+        output = self.run_words(self.bind, 'tsc', f'list3:{second:#x}',
+                                f'hypercall:{self.VCPU_OP},{self.SET_PERIODIC},0,list3',
                                 *[self.poll() + ' ' + self.clear()] * 5,
                                 f'hypercall:{self.VCPU_OP},{self.STOP_PERIODIC},0,null', self.poll(10 * second))
         start, *_ = self.times(output)

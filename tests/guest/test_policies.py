@@ -23,8 +23,8 @@ SLACK = 256  # pages that xl lets a domain have beyond its memory
 
 REST = r'balloon: at rest with (\d+) of \d+ pages\n'
 STUCK = r'balloon: stuck with (\d+) of \d+ pages, tries again\n'
-SOLARIS_WARNING = (r'WARNING: New balloon target \(0x{:x} pages\) is larger than original memory size \(0x{:x} pages\)\. '
-                   r'Ballooning beyond original memory size is not allowed\.\n')
+SOLARIS_WARNING = (r'WARNING: New balloon target \(0x{:x} pages\) is larger than '
+                   r'original memory size \(0x{:x} pages\)\. Ballooning beyond original memory size is not allowed\.\n')
 OVER_ALLOCATION = r'\(XEN\) d1v0 Over-allocation for d1: {} > {}\n'
 
 
@@ -233,7 +233,8 @@ class Boot(unittest.TestCase):
             with self.subTest(options), self.guest(f'{options} work={self.BOOT}') as guest:
                 harness.wait_for(lambda: guest.info()['state'] != 'r-----', 'the crash', harness.COMMAND_SECONDS)
                 self.assertEqual(guest.info()['state'], '---sc-')
-                self.assertRegex(guest.log(), r'p2m_pod_demand_populate: Dom1 out of PoD memory! \(tot=4112 ents=\d+ dom1\)')
+                self.assertRegex(guest.log(), r'^\(XEN\) p2m_pod_demand_populate: Dom1 out of PoD memory! '
+                                              r'\(tot=4112 ents=\d+ dom1\)\n')
 
     def test_driver_late_but_not_too_late(self):
         with self.guest(f'policy=linux late={self.LATE} work={HALF - 4}') as guest:

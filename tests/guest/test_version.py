@@ -30,7 +30,8 @@ class Version(NamedTuple):
         return self.features | (PIRQS if SAFE_PVCLOCK & self.features else 0)
 
     def words(self):
-        return 'cpuid:0x40000000 cpuid:0x40000001 cpuid:0x40000004 hypercall:17,0 list:0 hypercall:17,6,list show:list,1'
+        return ('cpuid:0x40000000 cpuid:0x40000001 cpuid:0x40000004 hypercall:17,0 '
+                'list:0 hypercall:17,6,list show:list,1')
 
 
 OLD = ALWAYS
@@ -92,7 +93,8 @@ class Linux(unittest.TestCase):
     def balloons(self, version, **more):
         with self.subTest(version), Guest(harness.kernel(), memory=256, vcpus=2, xen_version=version, **more) as guest:
             self.assertEqual(guest.ask('cd /sys/hypervisor/version; cat major minor').split(), version.split('.'))
-            self.assertEqual(int(guest.ask('cat /sys/hypervisor/properties/features'), 16), VERSIONS[version].hvm_features())
+            features = int(guest.ask('cat /sys/hypervisor/properties/features'), 16)
+            self.assertEqual(features, VERSIONS[version].hvm_features())
             before = guest.current_kb()
             guest.mem_set(128)
             guest.mem_set(256)
