@@ -35,16 +35,13 @@ case $flavour in
 *) die "$flavour: no flavour of an x86 kernel" ;;
 esac
 
-# The packages PACKAGE depends on, one a line.
-depends() { apt-cache -c "$apt_conf" depends --important "$1" 2>/dev/null | sed -n 's/^ *Depends: *//p'; }
-
 fetch() {
     local image version package
     apt_open deb "$suite" || die "cannot get the kernel of $suite ($apt_error): give one with --kernel FILE"
-    image=$(depends "linux-image-$flavour" | grep '^linux-image-[0-9]') || die "$suite has no linux-image-$flavour"
+    image=$(apt_depends "linux-image-$flavour" | grep '^linux-image-[0-9]') || die "$suite has no linux-image-$flavour"
     version=${image#linux-image-}
     # Since Linux 7 the image is a package without files, and what was in it is in these.
-    mapfile -t packages < <(depends "$image" | grep -xE "linux-(base|binary|modules)-${version//+/\\+}")
+    mapfile -t packages < <(apt_depends "$image" | grep -xE "linux-(base|binary|modules)-${version//+/\\+}")
     echo "fetching $image ($suite)" >&2
     apt-get -c "$apt_conf" -qq download "$image" "${packages[@]}" >&2 || die "cannot download $image"
     for package in ./*.deb; do

@@ -128,3 +128,6 @@ CONF
         return 1
     fi
 }
+
+# apt_depends PACKAGE: the packages it depends on, one a line.
+apt_depends() { apt-cache -c "$apt_conf" depends --important "$1" 2>/dev/null | sed -n 's/^ *Depends: *//p'; }
