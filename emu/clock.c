@@ -15,9 +15,6 @@
 #include "system/rtc.h"
 #include "xenbed/emu/xenbed.h"
 
-/* 2^shift * mul / 2^32 nanoseconds a tick: one. */
-#define TSC_SHIFT 1
-#define TSC_MUL (1u << 31)
 /* XEN_PVCLOCK_TSC_STABLE_BIT of the flags, which are padding where QEMU's headers end. */
 #define TSC_STABLE 1
 
@@ -37,12 +34,6 @@ static struct runstate {
 uint64_t xen_tcg_get_tsc(void)
 {
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
-}
-
-void clock_tsc_scale(uint32_t *mul, int8_t *shift)
-{
-    *mul = TSC_MUL;
-    *shift = TSC_SHIFT;
 }
 
 static void guest_write(hwaddr addr, const void *data, size_t len)
@@ -90,8 +81,8 @@ void clock_shared_info(bool compat)
 void clock_time_info(hwaddr addr)
 {
     struct vcpu_time_info time = {
-        .tsc_to_system_mul = TSC_MUL,
-        .tsc_shift = TSC_SHIFT,
+        .tsc_to_system_mul = CLOCK_TSC_MUL,
+        .tsc_shift = CLOCK_TSC_SHIFT,
         .pad1 = {TSC_STABLE},
     };
     uint32_t version;
@@ -177,7 +168,7 @@ int clock_get_runstate(CPUState *cs, unsigned vcpu, uint64_t arg, bool compat)
     info = runstates[target->cpu_index].info;
     info.time[info.state] += xen_tcg_get_tsc() - info.state_entry_time;
     size = runstate_layout(&info, compat, out);
-    return xen_tcg_gva_rw(cs, arg, out, size, true) == size ? 0 : -EFAULT;
+    return copy_to_guest(cs, arg, out, size) ? 0 : -EFAULT;
 }
 
 void clock_reset(void)

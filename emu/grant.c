@@ -161,7 +161,7 @@ bool grant_table_op(CPUState *cs, struct kvm_xen_exit *exit)
     }
     exit->u.hcall.result = 0;
     for (unsigned i = 0; i < nr; i++) {
-        if (xen_tcg_gva_rw(cs, list + i * size, &op, size, false) != size) {
+        if (!copy_from_guest(cs, &op, list + i * size, size)) {
             exit->u.hcall.result = -EFAULT;
             break;
         }
@@ -172,7 +172,7 @@ bool grant_table_op(CPUState *cs, struct kvm_xen_exit *exit)
             unmap(&op.unmap);
         }
         domain_end_exclusive(xenbed);
-        if (xen_tcg_gva_rw(cs, list + i * size, &op, size, true) != size) {
+        if (!copy_to_guest(cs, list + i * size, &op, size)) {
             exit->u.hcall.result = -EFAULT;
             break;
         }

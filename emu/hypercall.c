@@ -17,16 +17,6 @@
 #include "linux/kvm.h"
 #include "xenbed/emu/xenbed.h"
 
-static bool copy_from_guest(CPUState *cs, void *dst, uint64_t addr, size_t len)
-{
-    return xen_tcg_gva_rw(cs, addr, dst, len, false) == len;
-}
-
-static bool copy_to_guest(CPUState *cs, uint64_t addr, const void *src, size_t len)
-{
-    return xen_tcg_gva_rw(cs, addr, (void *)src, len, true) == len;
-}
-
 /* The domain of this id, DOMID_SELF included: -ESRCH there is none, -EPERM it is domain 0. */
 static int check_domid(domid_t domid)
 {

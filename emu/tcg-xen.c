@@ -129,12 +129,16 @@ void xen_tcg_accel_class_init(ObjectClass *oc)
 
 bool xen_tcg_init_vcpu(CPUState *cs, Error **errp)
 {
-    int err = xen_tcg_enabled() ? kvm_xen_init_vcpu(cs) : 0;
+    int err;
 
-    if (xen_tcg_enabled() && cs->cpu_index >= XENBED_MAX_VCPUS) {
+    if (!xen_tcg_enabled()) {
+        return true;
+    }
+    if (cs->cpu_index >= XENBED_MAX_VCPUS) {
         error_setg(errp, "a Xen guest has at most %d vCPUs", XENBED_MAX_VCPUS);
         return false;
     }
+    err = kvm_xen_init_vcpu(cs);
     if (err) {
         error_setg_errno(errp, -err, "Xen state of vCPU %d", cs->cpu_index);
     }
@@ -270,6 +274,16 @@ size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is
         done += part;
     }
     return done;
+}
+
+bool copy_from_guest(CPUState *cs, void *dst, uint64_t addr, size_t len)
+{
+    return xen_tcg_gva_rw(cs, addr, dst, len, false) == len;
+}
+
+bool copy_to_guest(CPUState *cs, uint64_t addr, const void *src, size_t len)
+{
+    return xen_tcg_gva_rw(cs, addr, (void *)src, len, true) == len;
 }
 
 bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len)

@@ -162,8 +162,7 @@ static int look_at_ports(CPUState *cs, struct vcpu *v, uint64_t ports, unsigned 
     evtchn_port_t port;
 
     for (unsigned i = 0; i < nr; i++) {
-        if (xen_tcg_gva_rw(cs, ports + i * sizeof(port), &port, sizeof(port), false) !=
-            sizeof(port)) {
+        if (!copy_from_guest(cs, &port, ports + i * sizeof(port), sizeof(port))) {
             return -EFAULT;
         }
         if (port >= end) {
@@ -229,13 +228,12 @@ static int poll_op(CPUState *cs, uint64_t arg, bool compat)
     } poll64;
 
     if (compat) {
-        if (xen_tcg_gva_rw(cs, arg, &compat_poll, sizeof(compat_poll), false) !=
-            sizeof(compat_poll)) {
+        if (!copy_from_guest(cs, &compat_poll, arg, sizeof(compat_poll))) {
             return -EFAULT;
         }
         return wait_for_ports(cs, compat_poll.ports, compat_poll.nr, compat_poll.timeout, compat);
     }
-    if (xen_tcg_gva_rw(cs, arg, &poll64, sizeof(poll64), false) != sizeof(poll64)) {
+    if (!copy_from_guest(cs, &poll64, arg, sizeof(poll64))) {
         return -EFAULT;
     }
     return wait_for_ports(cs, poll64.ports, poll64.nr, poll64.timeout, compat);

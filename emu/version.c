@@ -32,9 +32,6 @@ static uint32_t last_leaf(uint32_t version)
 
 static void time_leaf(uint32_t subleaf, uint32_t *eax, uint32_t *ecx, uint32_t *edx)
 {
-    uint32_t mul;
-    int8_t shift;
-
     switch (subleaf) {
     case 0:
         *eax = 1 << 1; /* the TSC is reliable */
@@ -42,9 +39,8 @@ static void time_leaf(uint32_t subleaf, uint32_t *eax, uint32_t *ecx, uint32_t *
         *edx = 1; /* the domain's incarnation: it was never migrated */
         break;
     case 1:
-        clock_tsc_scale(&mul, &shift);
-        *ecx = mul;
-        *edx = shift;
+        *ecx = CLOCK_TSC_MUL;
+        *edx = CLOCK_TSC_SHIFT;
         break;
     case 2:
         *eax = CLOCK_TSC_KHZ;
@@ -100,7 +96,7 @@ bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax,
 
 static int give(CPUState *cs, uint64_t arg, const void *data, size_t len)
 {
-    return xen_tcg_gva_rw(cs, arg, (void *)data, len, true) == len ? 0 : -EFAULT;
+    return copy_to_guest(cs, arg, data, len) ? 0 : -EFAULT;
 }
 
 /* As long as the field it is for, and nothing of the stack behind it. */
@@ -136,7 +132,7 @@ static int get_features(CPUState *cs, uint64_t arg)
 {
     struct xen_feature_info info;
 
-    if (xen_tcg_gva_rw(cs, arg, &info, sizeof(info), false) != sizeof(info)) {
+    if (!copy_from_guest(cs, &info, arg, sizeof(info))) {
         return -EFAULT;
     }
     if (info.submap_idx >= XENFEAT_NR_SUBMAPS) {

@@ -72,6 +72,9 @@ bool xen_tcg_set_version(uint32_t version, Error **errp);
 uint32_t xen_tcg_version(void);
 /* Whether the guest was in 32-bit mode when it said so last: shared pages are laid out for it. */
 bool xen_tcg_is_compat(void);
+/* Guest linear memory as the vCPU itself sees it; false: not all of it could be copied. */
+bool copy_from_guest(CPUState *cs, void *dst, uint64_t addr, size_t len);
+bool copy_to_guest(CPUState *cs, uint64_t addr, const void *src, size_t len);
 /* Any hypercall, answered by whoever answers it. */
 void xen_tcg_hypercall(ArchCPU *cpu, struct kvm_xen_exit *exit);
 
@@ -95,7 +98,9 @@ void touch_reset(void);
 
 /* clock.c: where the guest wants its time. */
 #define CLOCK_TSC_KHZ 1000000
-void clock_tsc_scale(uint32_t *mul, int8_t *shift);
+/* 2^shift * mul / 2^32 nanoseconds a tick of the TSC: one. */
+#define CLOCK_TSC_SHIFT 1
+#define CLOCK_TSC_MUL (1u << 31)
 void clock_shared_info(bool compat);
 void clock_vcpu_info(hwaddr addr);
 void clock_time_info(hwaddr addr);
