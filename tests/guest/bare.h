@@ -86,6 +86,32 @@ static inline void put_hex(uint32_t value)
     put(text);
 }
 
+/* How many checks have failed; a check prints a line. */
+static unsigned failed;
+
+static inline void check(const char *what, uint32_t got, uint32_t expected)
+{
+    put(got == expected ? "ok   " : "FAIL ");
+    put(what);
+    put(": ");
+    put_hex(got);
+    if (got != expected) {
+        put(", expected ");
+        put_hex(expected);
+        failed++;
+    }
+    put("\n");
+}
+
+/* A hypercall, which has the CPU's own instruction if that is Intel's. */
+static inline long vmcall(unsigned nr, unsigned a, const void *b)
+{
+    long ret;
+
+    __asm__ volatile("vmcall" : "=a"(ret) : "a"(nr), "b"(a), "c"(b) : "memory");
+    return ret;
+}
+
 /*
  * A device that reads and writes memory: QEMU's fw_cfg, which copies its signature ("QEMU") to
  * where it is told.  Numbers are big-endian.  Returns 0 when the device is content.

@@ -20,31 +20,7 @@
 #define GFN 0x1000u
 #define ADDR (GFN << 12)
 
-static unsigned failed;
-
-static void check(const char *what, uint32_t got, uint32_t expected)
-{
-    put(got == expected ? "ok   " : "FAIL ");
-    put(what);
-    put(": ");
-    put_hex(got);
-    if (got != expected) {
-        put(", expected ");
-        put_hex(expected);
-        failed++;
-    }
-    put("\n");
-}
-
-/* The three ways into the hypervisor. */
-static long vmcall(unsigned nr, unsigned a, const void *b)
-{
-    long ret;
-
-    __asm__ volatile("vmcall" : "=a"(ret) : "a"(nr), "b"(a), "c"(b) : "memory");
-    return ret;
-}
-
+/* The other two ways into the hypervisor. */
 static long vmmcall(unsigned nr, unsigned a, const void *b)
 {
     long ret;

@@ -44,35 +44,11 @@ static union {
 } shared __attribute__((aligned(4096)));
 
 static volatile unsigned count[VECTORS - FIRST];
-/* How many of the next upcalls leave evtchn_upcall_pending as it is; and whether there is an EOI.
- */
+/* How many of the next upcalls leave evtchn_upcall_pending as it is; whether there is an EOI. */
 static volatile unsigned leave_pending;
 static volatile bool eoi = true;
 
 static evtchn_port_t port;
-static unsigned failed;
-
-static void check(const char *what, uint32_t got, uint32_t expected)
-{
-    put(got == expected ? "ok   " : "FAIL ");
-    put(what);
-    put(": ");
-    put_hex(got);
-    if (got != expected) {
-        put(", expected ");
-        put_hex(expected);
-        failed++;
-    }
-    put("\n");
-}
-
-static long hypercall(unsigned nr, unsigned a, const void *b)
-{
-    long ret;
-
-    __asm__ volatile("vmcall" : "=a"(ret) : "a"(nr), "b"(a), "c"(b) : "memory");
-    return ret;
-}
 
 /* --- Interrupts ------------------------------------------------------------------------ */
 
@@ -166,7 +142,7 @@ static void send(void)
 {
     struct evtchn_send op = {.port = port};
 
-    hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &op);
+    vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &op);
 }
 
 static void mask(void)
@@ -178,7 +154,7 @@ static void unmask(void)
 {
     struct evtchn_unmask op = {.port = port};
 
-    hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_unmask, &op);
+    vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_unmask, &op);
 }
 
 static long set_callback(uint64_t value)
@@ -186,7 +162,7 @@ static long set_callback(uint64_t value)
     struct xen_hvm_param param = {
         .domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ, .value = value};
 
-    return hypercall(__HYPERVISOR_hvm_op, HVMOP_set_param, &param);
+    return vmcall(__HYPERVISOR_hvm_op, HVMOP_set_param, &param);
 }
 
 static void set_up_events(void)
@@ -195,8 +171,8 @@ static void set_up_events(void)
         .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = (uintptr_t)&shared >> 12};
     struct evtchn_bind_ipi ipi = {.vcpu = 0};
 
-    check("shared_info", hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &add), 0);
-    check("bind_ipi", hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi), 0);
+    check("shared_info", vmcall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &add), 0);
+    check("bind_ipi", vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi), 0);
     port = ipi.port;
 }
 
@@ -252,7 +228,7 @@ static void check_own(void)
     struct xen_hvm_evtchn_upcall_vector op = {.vcpu = 0, .vector = BY_OWN};
 
     put("own vector\n");
-    check("  set", hypercall(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &op), 0);
+    check("  set", vmcall(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &op), 0);
     /* An event may have come before. */
     check_upcalls("  one at once", BY_OWN, 1);
     check_way(BY_OWN);
@@ -284,7 +260,7 @@ void run(void)
     check_gsi();
     check_own();
     put(failed ? "failed\n" : "all good\n");
-    hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &off);
+    vmcall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &off);
     for (;;) {
     }
 }
