@@ -47,6 +47,11 @@ extern const struct policy linux_policy, solaris_policy, windows_policy, freebsd
 /* The most of any driver. */
 #define BATCH_MAX 8192
 
+static inline unsigned at_most(unsigned most, unsigned long n)
+{
+    return n < most ? n : most;
+}
+
 /*
  * decrease_reservation of these pages, and populate_physmap, one extent each.  Returns what Xen
  * returns: how many of them it did, or an error.

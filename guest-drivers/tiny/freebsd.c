@@ -100,8 +100,8 @@ static uint64_t step(void)
     if (current == goal) {
         return ARRIVED;
     }
-    return current < goal ? grow(goal - current < BATCH ? goal - current : BATCH)
-                          : shrink(current - goal < BATCH ? current - goal : BATCH);
+    return current < goal ? grow(at_most(BATCH, goal - current))
+                          : shrink(at_most(BATCH, current - goal));
 }
 
 const struct policy freebsd_policy = {"freebsd", .retarget = retarget, .step = step};

@@ -98,8 +98,7 @@ static uint64_t step(void)
         next();
         return ARRIVED;
     }
-    return credit > 0 ? deflate(credit < BATCH ? credit : BATCH)
-                      : inflate(-credit < BATCH ? -credit : BATCH);
+    return credit > 0 ? deflate(at_most(BATCH, credit)) : inflate(at_most(BATCH, -credit));
 }
 
 const struct policy linux_policy = {"linux", .retarget = retarget, .step = step};

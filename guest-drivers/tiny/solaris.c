@@ -71,8 +71,8 @@ static uint64_t step(void)
     if (current == target) {
         return ARRIVED;
     }
-    return current < target ? grow(target - current < BATCH ? target - current : BATCH)
-                            : shrink(current - target < BATCH ? current - target : BATCH);
+    return current < target ? grow(at_most(BATCH, target - current))
+                            : shrink(at_most(BATCH, current - target));
 }
 
 const struct policy solaris_policy = {"solaris", .retarget = retarget, .step = step};

@@ -82,8 +82,8 @@ static uint64_t step(void)
     if (inflated == wanted) {
         return ARRIVED;
     }
-    return inflated < wanted ? inflate(wanted - inflated < BATCH ? wanted - inflated : BATCH)
-                             : deflate(inflated - wanted < BATCH ? inflated - wanted : BATCH);
+    return inflated < wanted ? inflate(at_most(BATCH, wanted - inflated))
+                             : deflate(at_most(BATCH, inflated - wanted));
 }
 
 const struct policy windows_policy = {"windows", boot, start, retarget, step};
