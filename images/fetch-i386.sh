@@ -9,11 +9,6 @@ set -euo pipefail
 # shellcheck source=tools/apt.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/apt.sh"
 
-die() {
-    echo "fetch-i386.sh: $*" >&2
-    exit 1
-}
-
 if (($#)); then
     cat >&2 <<'HELP'
 usage: images/fetch-i386.sh

@@ -8,11 +8,6 @@ set -euo pipefail
 # shellcheck source=tools/apt.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/apt.sh"
 
-die() {
-    echo "fetch-kernel.sh: $*" >&2
-    exit 1
-}
-
 if [[ $# != [12] || $1 == -* || ${2-} == -* ]]; then
     cat >&2 <<'HELP'
 usage: images/fetch-kernel.sh SUITE [FLAVOUR]

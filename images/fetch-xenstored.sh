@@ -9,11 +9,6 @@ set -euo pipefail
 # shellcheck source=tools/apt.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/apt.sh"
 
-die() {
-    echo "fetch-xenstored.sh: $*" >&2
-    exit 1
-}
-
 if (($#)); then
     cat >&2 <<'HELP'
 usage: images/fetch-xenstored.sh

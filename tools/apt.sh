@@ -7,6 +7,12 @@
 
 xenbed_cache="${XDG_CACHE_HOME:-$HOME/.cache}/xenbed"
 
+# die REASON...: ends the script with one line.
+die() {
+    echo "${0##*/}: $*" >&2
+    exit 1
+}
+
 # cached KIND NAME FILL LOOK...: sets cache to the folder NAME among those of its
 # KIND.  If the command LOOK, run in it, does not find there what it should, FILL
 # makes that in a new folder beside it, which is put in place when all is done.

@@ -73,8 +73,7 @@ static bool apply(const Domain *domain, kib_t requested, struct plan *plan, GErr
     return store && store_change(store, change, &request, error);
 }
 
-/* Waits until tot_pages is at the target and rests there, or, unless told how long, stops short of
- * it. */
+/* Waits until tot_pages is at the target and rests there, or, by a plain --wait, stops moving. */
 static bool wait_for(const Domain *domain, const struct plan *plan, int seconds, GError **error)
 {
     kib_t target = plan->mem_set.target;

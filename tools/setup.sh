@@ -12,11 +12,6 @@ python=/usr/bin/python3 # never one of a version manager that comes first in PAT
 build_dir=build
 initramfs=$build_dir/images/initramfs.cpio.gz
 
-die() {
-    echo "${0##*/}: $*" >&2
-    exit 1
-}
-
 say() { printf '%s\n' "-- $*"; }
 
 # What has to be there: Debian's package, and how to see that it (or another distribution's) is.

@@ -14,11 +14,6 @@ set -euo pipefail
 # shellcheck source=tools/apt.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../tools/apt.sh"
 
-die() {
-    echo "fetch-aarch64.sh: $*" >&2
-    exit 1
-}
-
 if (($#)); then
     cat >&2 <<'HELP'
 usage: tests/hosts/fetch-aarch64.sh
