@@ -34,6 +34,9 @@ struct special {
     bool moved; /* the world has not been told yet */
 };
 
+/* Pages that others use, by gfn. */
+#define HCALL_PAGE_LISTS 1024
+
 struct hcall_domain {
     struct hcall_host *host;
     struct hcall_domain *next;
@@ -58,7 +61,8 @@ struct hcall_domain {
     unsigned nr_special;
     unsigned nr_grant_frames; /* the table has so far */
 
-    struct hcall_page *pages; /* a list of those that others use */
+    struct hcall_page *pages; /* those that others use, see page.c */
+    struct hcall_page *pages_by_gfn[HCALL_PAGE_LISTS];
 
     struct hcall_e820 *map;
     unsigned nr_map;
