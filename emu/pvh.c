@@ -225,6 +225,17 @@ static bool find_chipset(MachineState *ms, Error **errp)
     return true;
 }
 
+/* Later than this come the machine's own options, which may ask for another place. */
+void pvh_split_ram(void)
+{
+    MachineState *ms = current_machine;
+
+    if (object_dynamic_cast(OBJECT(ms), TYPE_PC_MACHINE)) {
+        PC_MACHINE_GET_CLASS(ms)->gigabyte_align = false;
+        PC_MACHINE(ms)->max_ram_below_4g = PVH_RAM_LOW_END;
+    }
+}
+
 bool pvh_init(XenBed *xb, Error **errp)
 {
     MachineState *ms = current_machine;

@@ -101,6 +101,9 @@ static void xenbed_complete(UserCreatable *uc, Error **errp)
         return;
     }
     xenbed = xb;
+    if (xb->type == XENBED_TYPE_PVH) {
+        pvh_split_ram();
+    }
     xb->machine_done.notify = xenbed_machine_done;
     qemu_add_machine_init_done_notifier(&xb->machine_done);
 }

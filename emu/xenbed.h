@@ -149,14 +149,17 @@ void grant_reset(void);
 #define SPECIAL_END 0xff000
 
 /*
- * pvh.c: a domain that starts without firmware.  init comes before the machine's first
+ * pvh.c: a domain that starts without firmware.  split_ram comes before the machine is made: what
+ * RAM there is no room for below 4 GiB is above, as on Xen.  init comes before its first
  * reset, reset after that of devices and vCPUs.  The ACPI pages are the builder's.
  */
-#define PVH_ACPI 0xfc000000
+#define PVH_RAM_LOW_END 0xfc000000
+#define PVH_ACPI PVH_RAM_LOW_END
 #define PVH_ACPI_PAGES 9
 #define PVH_RSDP (PVH_ACPI + 0x8000)
 /* The I/O ports of power management. */
 #define PVH_PM_BASE 0x600
+void pvh_split_ram(void);
 bool pvh_init(XenBed *xb, Error **errp);
 void pvh_reset(void);
 #define PVH_MAP_MAX 6

@@ -9,9 +9,6 @@
 /* Where Debian has SeaBIOS and QEMU's option ROMs. */
 #define FIRMWARE_FOLDERS "/usr/share/seabios", "/usr/share/qemu"
 
-/* On Xen a PVH domain's RAM below 4 GiB ends at 0xfc000000. */
-#define PVH_MMIO_HOLE "max-ram-below-4g=4032M"
-
 /*
  * Plain, but one whose TSC kernels take for constant, as it is.  Linux measures delays on each vCPU
  * of another one, by ticks that some versions have far between under Xen: seconds a vCPU.
@@ -96,7 +93,6 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     g_autoptr(GString) object = g_string_new(NULL);
     g_autofree char *core_file = domain_core_file(domain);
     g_autofree char *core = option_value(core_file);
-    bool pvh = g_str_equal(config->type, "pvh");
 
     add_pair(arguments, "-accel", config->icount ? "tcg,thread=single" : "tcg,thread=multi");
     add_pair(arguments, "-icount", config->icount);
@@ -123,7 +119,7 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     }
     add_pair(arguments, "-object", object->str);
     add_pair(arguments, "-cpu", CPU_MODEL);
-    add_pair(arguments, "-machine", pvh ? "pc," PVH_MMIO_HOLE : "pc");
+    add_pair(arguments, "-machine", "pc");
     if (g_str_equal(config->on_poweroff, "preserve")) {
         add(arguments, "-no-shutdown");
     }

@@ -7,7 +7,7 @@ memory map and the pages Xen's builder gives it.  test_kernels has kernels that 
 import unittest
 
 import harness
-from harness import Guest, MIB_KIB, PAGE_KIB
+from harness import Guest, MIB_KIB, PAGE_KIB, Probe
 
 MIB_PAGES = MIB_KIB // PAGE_KIB
 
@@ -29,6 +29,28 @@ class Start(unittest.TestCase):
                 ])
                 guest.reboot()
                 self.assertEqual(guest.info()['tot_pages'], 256 * MIB_PAGES + 16)
+
+    def test_above_4_gib(self):
+        """RAM below 4 GiB ends where Xen ends it, at 0xfc000000; the rest is above."""
+        memory, maxmem = 64, 4400
+        guest = Probe('e820 w:4031-4032 w:4463-4464 v:4031-4032 v:4463-4464', memory=memory, maxmem=maxmem)
+        with guest.prepared():
+            built = guest.info()
+            lines = guest.run_to_end().splitlines()
+        for source in 'e820', 'start_info':
+            self.assertEqual([line for line in lines if line.startswith(f'  {source} ')], [
+                f'  {source} 0x00000000-0xfc000000 type 1',
+                f'  {source} 0xfeff8000-0xff000000 type 2',
+                f'  {source} 0xfc008000-0xfc008040 type 3',
+                f'  {source} 0xfc000000-0xfc001000 type 3',
+                f'  {source} 0xfc001000-0xfc008000 type 3',
+                f'  {source} 0x100000000-0x117000000 type 1',
+            ])
+        self.assertIn('verify 4031-4032 MiB: 0 bad', lines)
+        self.assertIn('verify 4463-4464 MiB: 0 bad', lines)
+        # ACPI has 9 pages, and there are 8 special ones.
+        self.assertEqual(built['tot_pages'], memory * MIB_PAGES + 17)
+        self.assertEqual(built['pod_entries'] - built['pod_cache'], (maxmem - memory) * MIB_PAGES)
 
     def test_refusals(self):
         no_entry = 'domain-type=pvh needs an uncompressed ELF kernel with a PVH entry'
