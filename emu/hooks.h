@@ -139,11 +139,12 @@ static inline void xen_trap_cpu(CPUState *cs, hwaddr addr, bool may_restart, uin
 void xen_trap_cpu_restart(CPUState *cs, uintptr_t retaddr);
 
 /*
- * A backend has mapped the page of guest memory behind a section, and has unmapped it: in
- * between it is not taken back.  Sections of anything else are allowed.
+ * A backend or a device maps guest memory at mr + offset, piece by piece: after `done` bytes come
+ * `len` more.  Until it unmaps all of it none of its pages is taken back.  Memory of any other kind
+ * is allowed.
  */
-void xenbed_get_page(const MemoryRegionSection *section);
-void xenbed_put_page(const MemoryRegionSection *section);
+void xenbed_get_pages(MemoryRegion *mr, hwaddr offset, hwaddr done, hwaddr len);
+void xenbed_put_pages(MemoryRegion *mr, hwaddr offset);
 
 /* For the same fill, then: is the page no RAM? */
 static inline bool xen_trap_page_is_hole(MemoryRegion *mr, hwaddr offset)

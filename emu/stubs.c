@@ -33,6 +33,14 @@ XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
     return XEN_TRAP_RAM;
 }
 
+void xenbed_get_pages(MemoryRegion *mr, hwaddr offset, hwaddr done, hwaddr len)
+{
+}
+
+void xenbed_put_pages(MemoryRegion *mr, hwaddr offset)
+{
+}
+
 bool xen_tcg_enabled(void)
 {
     return false;

@@ -210,72 +210,136 @@ XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
     return state == XEN_TRAP_POD ? XEN_TRAP_HOLE : state;
 }
 
-/* --- Pages that backends have mapped --------------------------------------------------- */
+/* --- Pages that backends and devices have mapped ---------------------------------------- */
 
-/* By where QEMU keeps them: a pointer into guest RAM. */
-static GHashTable *mapped;
+/*
+ * By where QEMU keeps the first byte: a pointer into guest RAM.  Who unmaps memory may have
+ * forgotten how long it was: of all that is mapped from the same byte on, the longest is held until
+ * the last goes.
+ */
+static GHashTable *mappings;
 
-struct mapped_page {
-    struct hcall_page *page;
+struct mapping {
     unsigned references;
+    GPtrArray *pages; /* struct hcall_page, page after page; NULL: not held */
 };
 
+static void put_page(gpointer page)
+{
+    if (page) {
+        hcall_domain_put_page(xenbed->domain, page);
+    }
+}
+
+static void free_mapping(gpointer mapping)
+{
+    g_ptr_array_unref(((struct mapping *)mapping)->pages);
+    g_free(mapping);
+}
+
 /* NULL: no guest RAM. */
-static void *host_page(const MemoryRegionSection *section, gfn_t *gfn)
+static void *host_address(MemoryRegion *mr, hwaddr offset)
 {
-    if (!section->mr || !trap_gfn_of_region(section->mr, section->offset_within_region, gfn)) {
-        return NULL;
-    }
-    return (uint8_t *)memory_region_get_ram_ptr(section->mr) + section->offset_within_region;
+    gfn_t gfn;
+
+    return trap_gfn_of_region(mr, offset, &gfn) ? (uint8_t *)memory_region_get_ram_ptr(mr) + offset
+                                                : NULL;
 }
 
-void xenbed_get_page(const MemoryRegionSection *section)
+static struct mapping *get_mapping(void *host)
 {
-    hwaddr len = HCALL_PAGE_SIZE;
-    struct mapped_page *m;
-    gfn_t gfn;
-    void *host = host_page(section, &gfn);
+    struct mapping *m;
 
-    if (!host || xen_trap_device_touch(section->mr, section->offset_within_region, &len)) {
-        return;
-    }
-    QEMU_LOCK_GUARD(&xenbed->lock);
-    mapped = mapped ? mapped : g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    m = g_hash_table_lookup(mapped, host);
+    mappings = mappings ? mappings : g_hash_table_new_full(NULL, NULL, NULL, free_mapping);
+    m = g_hash_table_lookup(mappings, host);
     if (!m) {
-        struct hcall_page *page = hcall_domain_get_page(xenbed->domain, gfn);
-
-        if (!page) {
-            return;
-        }
-        m = g_new0(struct mapped_page, 1);
-        m->page = page;
-        g_hash_table_insert(mapped, host, m);
+        m = g_new0(struct mapping, 1);
+        m->pages = g_ptr_array_new_with_free_func(put_page);
+        g_hash_table_insert(mappings, host, m);
     }
-    m->references++;
+    return m;
 }
 
-void xenbed_put_page(const MemoryRegionSection *section)
+/* False: it has to be touched first. */
+static bool hold_page(struct mapping *m, unsigned index, MemoryRegion *mr, hwaddr offset)
 {
-    struct mapped_page *m;
+    hwaddr one = 1;
+    gpointer *page;
     gfn_t gfn;
-    void *host = host_page(section, &gfn);
 
-    if (!host || !mapped) {
+    if (index >= m->pages->len) {
+        g_ptr_array_set_size(m->pages, index + 1);
+    }
+    page = &g_ptr_array_index(m->pages, index);
+    if (!*page && trap_gfn_of_region(mr, offset, &gfn)) {
+        *page = hcall_domain_get_page(xenbed->domain, gfn);
+    }
+    return *page || xen_trap_lookup(mr, offset, &one) == XEN_TRAP_RAM;
+}
+
+/* xb->lock is held, but not in between.  False: it is no RAM afterwards either. */
+static bool touch_unlocked(MemoryRegion *mr, hwaddr offset)
+{
+    hwaddr one = 1;
+    XenTrap state;
+
+    if (xen_trap_observers) {
+        return false;
+    }
+    qemu_mutex_unlock(&xenbed->lock);
+    state = xen_trap_device_touch(mr, offset, &one);
+    qemu_mutex_lock(&xenbed->lock);
+    return state == XEN_TRAP_RAM;
+}
+
+/*
+ * What was touched just now may have been taken back before it is held here; but what is held is
+ * not taken back for the next piece.
+ */
+void xenbed_get_pages(MemoryRegion *mr, hwaddr offset, hwaddr done, hwaddr len)
+{
+    const hwaddr start = QEMU_ALIGN_DOWN(offset, HCALL_PAGE_SIZE), end = offset + done + len;
+    void *host = host_address(mr, offset);
+    struct mapping *m;
+
+    if (!host) {
         return;
     }
     QEMU_LOCK_GUARD(&xenbed->lock);
-    m = g_hash_table_lookup(mapped, host);
-    if (m && --m->references == 0) {
-        hcall_domain_put_page(xenbed->domain, m->page);
-        g_hash_table_remove(mapped, host);
+    m = get_mapping(host);
+    m->references += done ? 0 : 1;
+    for (hwaddr at = QEMU_ALIGN_DOWN(offset + done, HCALL_PAGE_SIZE); at < end;
+         at += HCALL_PAGE_SIZE) {
+        while (!hold_page(m, (at - start) >> HCALL_PAGE_SHIFT, mr, at) && touch_unlocked(mr, at)) {
+        }
     }
 }
 
-/* The domain is built anew, and its pages are others. */
+void xenbed_put_pages(MemoryRegion *mr, hwaddr offset)
+{
+    void *host = host_address(mr, offset);
+    struct mapping *m;
+
+    if (!host) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&xenbed->lock);
+    m = mappings ? g_hash_table_lookup(mappings, host) : NULL;
+    if (m && --m->references == 0) {
+        g_hash_table_remove(mappings, host);
+    }
+}
+
+/* The domain is built anew, its pages are others; but who has mapped memory has yet to unmap it. */
 void touch_reset(void)
 {
-    if (mapped) {
-        g_hash_table_remove_all(mapped);
+    GHashTableIter iter;
+    gpointer m;
+
+    if (mappings) {
+        g_hash_table_iter_init(&iter, mappings);
+        while (g_hash_table_iter_next(&iter, NULL, &m)) {
+            g_ptr_array_set_size(((struct mapping *)m)->pages, 0);
+        }
     }
 }

@@ -354,7 +354,7 @@ static void inject(CPUState *cs, run_on_cpu_data unused)
 static void let_go(struct vcpu *v)
 {
     if (v->info.mr) {
-        xenbed_put_page(&v->info);
+        xenbed_put_pages(v->info.mr, v->info.offset_within_region);
         memory_region_unref(v->info.mr);
         v->info.mr = NULL;
     }
@@ -398,7 +398,7 @@ void upcall_vcpu_info(CPUState *cs, hwaddr addr)
     }
     v->info = memory_region_find(get_system_memory(), addr, sizeof(struct vcpu_info));
     if (v->info.mr) {
-        xenbed_get_page(&v->info);
+        xenbed_get_pages(v->info.mr, v->info.offset_within_region, 0, sizeof(struct vcpu_info));
     }
     if (cpu_env(cs)->xen_vcpu_info_gpa == addr) {
         move(cs, addr);
@@ -416,7 +416,6 @@ void upcall_reset(void)
         if (v->timeout) {
             timer_del(v->timeout);
         }
-        /* Whose page it was is forgotten already. */
         let_go(v);
     }
 }

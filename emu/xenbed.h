@@ -93,7 +93,7 @@ void xenbed_log(XenBed *xb, const char *line);
 char *xenbed_log_text(XenBed *xb);
 void xenbed_log_clear(XenBed *xb);
 
-/* touch.c: pages that backends have mapped are forgotten; with xb->lock held. */
+/* touch.c: pages that are mapped are held no longer; with xb->lock held. */
 void touch_reset(void);
 
 /* clock.c: where the guest wants its time. */
