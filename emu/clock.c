@@ -11,6 +11,7 @@
 #include "hw/i386/kvm/xen_overlay.h"
 #include "hw/xen/interface/vcpu.h"
 #include "hw/xen/interface/xen.h"
+#include "system/kvm.h"
 #include "system/cpu-timers.h"
 #include "system/rtc.h"
 #include "xenbed/emu/xenbed.h"
@@ -165,8 +166,12 @@ int clock_get_runstate(CPUState *cs, unsigned vcpu, uint64_t arg, bool compat)
     if (!target) {
         return -ENOENT;
     }
-    info = runstates[target->cpu_index].info;
-    info.time[info.state] += xen_tcg_get_tsc() - info.state_entry_time;
+    if (!kvm_enabled()) {
+        info = runstates[target->cpu_index].info;
+        info.time[info.state] += xen_tcg_get_tsc() - info.state_entry_time;
+    } else if (xen_kvm_get_runstate(target, &info)) {
+        return -ENOSYS;
+    }
     size = runstate_layout(&info, compat, out);
     return copy_to_guest(cs, arg, out, size) ? 0 : -EFAULT;
 }

@@ -17,6 +17,7 @@
 #include "exec/cputlb.h"
 #include "exec/gdbstub.h"
 #include "system/cpus.h"
+#include "system/kvm.h"
 #include "system/runstate-action.h"
 #include "system/runstate.h"
 #include "xenbed/emu/xenbed.h"
@@ -88,7 +89,9 @@ static void revive(XenBed *xb)
     if (hcall_domain_crashed(xb->domain)) {
         hcall_domain_revive(xb->domain);
         CPU_FOREACH (cs) {
-            tlb_flush(cs);
+            if (!kvm_enabled()) {
+                tlb_flush(cs);
+            }
         }
     }
 }
@@ -101,6 +104,9 @@ static void run_state_changed(void *opaque, bool running, RunState state)
         aio_bh_schedule_oneshot(qemu_get_aio_context(), carry_out, xb);
     } else if (running) {
         revive(xb);
+        if (kvm_enabled()) {
+            uffd_wake();
+        }
     }
 }
 
@@ -124,6 +130,12 @@ bool crash_init(XenBed *xb, Error **errp)
     return true;
 }
 
+/* Whose doing it is: this thread's, or that for which it touches a page; NULL: a device's. */
+static CPUState *vcpu(void)
+{
+    return current_cpu ? current_cpu : touch_vcpu;
+}
+
 static void panic(void *opaque)
 {
     qemu_system_guest_panicked(NULL);
@@ -133,8 +145,8 @@ static void panic(void *opaque)
 static void stop(XenbedAction action)
 {
     if (action == XENBED_ACTION_DEBUG) {
-        if (current_cpu) {
-            gdb_set_stop_cpu(current_cpu);
+        if (vcpu()) {
+            gdb_set_stop_cpu(vcpu());
         }
         stopped = true;
         qemu_system_vmstop_request_prepare();
@@ -155,9 +167,20 @@ bool crash_stopped(void)
     return was;
 }
 
+static void dump_state(void *opaque)
+{
+    cpu_dump_state(opaque, stderr, CPU_DUMP_CODE);
+}
+
 void crash_domain(XenBed *xb)
 {
-    cpu_dump_state(current_cpu, stderr, CPU_DUMP_CODE);
+    CPUState *cs = vcpu() ? vcpu() : first_cpu;
+
+    if (current_cpu) {
+        dump_state(cs);
+    } else {
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), dump_state, cs);
+    }
     stop(xb->on_crash);
 }
 

@@ -17,6 +17,7 @@
 #include "exec/exec-all.h"
 #include "hw/i386/kvm/xen_gnttab.h"
 #include "hw/i386/x86.h"
+#include "system/kvm.h"
 #include "system/kvm_xen.h"
 #include "system/runstate.h"
 #include "xenbed/emu/xenbed.h"
@@ -33,12 +34,12 @@
 
 static size_t world_copy_from_guest(void *world, void *dst, uint64_t addr, size_t len)
 {
-    return xen_tcg_gva_rw(current_cpu, addr, dst, len, false);
+    return xen_emu_gva_rw(current_cpu, addr, dst, len, false);
 }
 
 static size_t world_copy_to_guest(void *world, uint64_t addr, const void *src, size_t len)
 {
-    return xen_tcg_gva_rw(current_cpu, addr, (void *)src, len, true);
+    return xen_emu_gva_rw(current_cpu, addr, (void *)src, len, true);
 }
 
 static void world_lock(void *world)
@@ -51,10 +52,31 @@ static void world_unlock(void *world)
     qemu_mutex_unlock(&((XenBed *)world)->lock);
 }
 
+/*
+ * Under KVM nobody is stopped: a page that is not there faults, and whoever waits for it waits for
+ * the lock (uffd.c).
+ */
+static void begin_without_stop(XenBed *xb)
+{
+    world_lock(xb);
+    xb->in_section = true;
+}
+
+static void end_without_stop(XenBed *xb)
+{
+    xb->in_section = false;
+    world_unlock(xb);
+}
+
 void domain_begin_exclusive(XenBed *xb)
 {
-    bool running = current_cpu->running;
+    bool running;
 
+    if (kvm_enabled()) {
+        begin_without_stop(xb);
+        return;
+    }
+    running = current_cpu->running;
     assert(!bql_locked());
     if (running) {
         /* We are inside cpu_exec(), as every hypercall is: leave it, or we wait for ourselves. */
@@ -71,6 +93,10 @@ void domain_end_exclusive(XenBed *xb)
     bool running = xb->was_running;
     CPUState *cs;
 
+    if (kvm_enabled()) {
+        end_without_stop(xb);
+        return;
+    }
     if (xb->changed) {
         /*
          * No vCPU runs guest code, so their TLBs may be emptied from here; a
@@ -102,14 +128,20 @@ static void world_end_exclusive(void *world)
 /*
  * An interrupt that the vCPU would take, as in Xen; between two sections also whatever else makes
  * it leave its loop: another's section, a stop.  In a section that can wait, and must not decide
- * whether a sweep for pages of zeroes goes on.
+ * whether a sweep for pages of zeroes goes on.  KVM has the interrupts to itself: it gets to look
+ * between any two sections.
  */
 static bool world_preempt(void *world)
 {
-    const CPUX86State *env = cpu_env(current_cpu);
-    bool interrupt = (qatomic_read(&current_cpu->interrupt_request) & CPU_INTERRUPT_HARD) &&
-                     (env->eflags & IF_MASK);
+    const CPUX86State *env;
+    bool interrupt;
 
+    if (kvm_enabled()) {
+        return !((XenBed *)world)->in_section;
+    }
+    env = cpu_env(current_cpu);
+    interrupt = (qatomic_read(&current_cpu->interrupt_request) & CPU_INTERRUPT_HARD) &&
+                (env->eflags & IF_MASK);
     return interrupt ||
            (!((XenBed *)world)->in_section && qatomic_read(&current_cpu->exit_request));
 }
@@ -309,7 +341,7 @@ static void build_domain(XenBed *xb)
 /* QEMU's reset leaves grant table frames where the last kernel had them. */
 static void unmap_specials(XenBed *xb)
 {
-    for (unsigned i = 0; i <= xen_tcg_gnttab_max_frames(); i++) {
+    for (unsigned i = 0; i <= kvm_xen_get_gnttab_max_frames(); i++) {
         world_special_moved(xb, i);
     }
 }
@@ -319,6 +351,9 @@ void xenbed_domain_reset(XenBed *xb)
     build_domain(xb);
     grant_reset();
     unmap_specials(xb);
+    if (kvm_enabled()) {
+        uffd_wake();
+    }
 }
 
 /* The toolstack's map, as XENMEM_memory_map returns it. */
@@ -349,7 +384,7 @@ bool xenbed_domain_init(XenBed *xb, Error **errp)
     const struct hcall_domain_params control = {.domid = 0, .max_pages = UINT32_MAX};
     const struct hcall_domain_params guest = {
         .domid = xb->domid,
-        .grant_frames = xen_tcg_gnttab_max_frames(),
+        .grant_frames = kvm_xen_get_gnttab_max_frames(),
     };
 
     qemu_mutex_init(&xb->lock);

@@ -9,9 +9,36 @@
 
 #include "exec/memory.h"
 
+struct KVMState;
+struct kvm_cpuid_entry2;
 struct kvm_xen_exit;
 struct kvm_xen_hvm_attr;
 struct kvm_xen_vcpu_attr;
+
+/* --- Xen on either accelerator ----------------------------------------- */
+
+/* -accel xen-version=...: a Xen guest has a domain, so there is an -object xenbed. */
+bool xen_emu_set_version(uint32_t version, Error **errp);
+
+/* Guest linear memory as the vCPU itself sees it; returns the bytes done before a fault. */
+size_t xen_emu_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
+
+/* --- kvm-xen.c: what KVM leaves to do ------------------------------------ */
+
+/*
+ * KVM is there: the accelerator's options become what a Xen guest needs, and the version that of
+ * the object.  Returns 0, or what is negative, having said why: KVM cannot have a Xen guest.
+ */
+int xen_kvm_accel_init(struct KVMState *s);
+
+/* Fills in the Xen leaves of CPUID from entry `first` on; returns the first free entry. */
+uint32_t xen_kvm_fill_cpuid(CPUState *cs, struct kvm_cpuid_entry2 *entries, uint32_t first);
+
+/* A hypercall has been answered: where that is -ERESTART the guest is to make it again. */
+void xen_kvm_hypercall_done(CPUState *cs);
+
+/* KVM_XEN_VCPU_SET_ATTR is about to be called. */
+void xen_kvm_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr);
 
 /* --- tcg-xen.c: what KVM does for Xen guests, for TCG ------------------- */
 
@@ -38,8 +65,6 @@ bool xen_tcg_wrmsr(CPUState *cs, uint32_t msr, uint64_t val);
 int xen_tcg_vm_attr(unsigned long request, struct kvm_xen_hvm_attr *attr);
 int xen_tcg_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr);
 
-/* Guest linear memory as the vCPU itself sees it; returns the bytes done before a fault. */
-size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
 bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len);
 
 /* --- upcall.c ---------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "hw/xen/interface/hvm/params.h"
 #include "hw/xen/interface/vcpu.h"
 #include "linux/kvm.h"
+#include "system/kvm.h"
 #include "xenbed/emu/xenbed.h"
 
 /* The domain of this id, DOMID_SELF included: -ESRCH there is none, -EPERM it is domain 0. */
@@ -204,6 +205,9 @@ bool xenbed_hypercall(X86CPU *cpu, struct kvm_xen_exit *exit)
 {
     if (!xenbed || !xenbed->domain) {
         return false;
+    }
+    if (kvm_enabled()) {
+        xen_kvm_hypercall_begins();
     }
     if (exit->u.hcall.input > UINT16_MAX) {
         /* QEMU's emulation would not see the upper bits. */

@@ -88,6 +88,16 @@ void xen_tcg_accel_init(void)
     }
 }
 
+bool xen_emu_set_version(uint32_t version, Error **errp)
+{
+    if (!xen_tcg_set_version(version, errp)) {
+        return false;
+    }
+    /* No -object xenbed was given: have one all the same. */
+    return xenbed ||
+           object_new_with_props(TYPE_XENBED, object_get_objects_root(), "xenbed0", errp, NULL);
+}
+
 static void accel_get_xen_version(Object *obj, Visitor *v, const char *name, void *opaque,
                                   Error **errp)
 {
@@ -99,10 +109,8 @@ static void accel_set_xen_version(Object *obj, Visitor *v, const char *name, voi
 {
     uint32_t version;
 
-    if (visit_type_uint32(v, name, &version, errp) && version &&
-        xen_tcg_set_version(version, errp) && !xenbed) {
-        /* No -object xenbed was given: have one all the same. */
-        object_new_with_props(TYPE_XENBED, object_get_objects_root(), "xenbed0", errp, NULL);
+    if (visit_type_uint32(v, name, &version, errp) && version) {
+        (void)xen_emu_set_version(version, errp);
     }
 }
 
@@ -254,7 +262,7 @@ static void *probe(CPUX86State *env, vaddr addr, size_t len, bool is_write)
  * As the vCPU itself would: its TLB, its permissions, its accessed and dirty
  * bits.  What is not RAM (a device, a hole) faults, as on Xen.
  */
-size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
+static size_t gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
 {
     size_t done = 0;
 
@@ -276,14 +284,20 @@ size_t xen_tcg_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is
     return done;
 }
 
+size_t xen_emu_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
+{
+    return kvm_enabled() ? xen_kvm_gva_rw(cs, gva, buf, len, is_write)
+                         : gva_rw(cs, gva, buf, len, is_write);
+}
+
 bool copy_from_guest(CPUState *cs, void *dst, uint64_t addr, size_t len)
 {
-    return xen_tcg_gva_rw(cs, addr, dst, len, false) == len;
+    return xen_emu_gva_rw(cs, addr, dst, len, false) == len;
 }
 
 bool copy_to_guest(CPUState *cs, uint64_t addr, const void *src, size_t len)
 {
-    return xen_tcg_gva_rw(cs, addr, (void *)src, len, true) == len;
+    return xen_emu_gva_rw(cs, addr, (void *)src, len, true) == len;
 }
 
 bool xen_tcg_gva_to_gpa(CPUState *cs, uint64_t gva, uint64_t *gpa, size_t *len)

@@ -14,6 +14,7 @@
 #include "cpu.h"
 #include "exec/address-spaces.h"
 #include "exec/exec-all.h"
+#include "system/kvm.h"
 #include "xenbed/emu/observe.h"
 #include "xenbed/emu/xenbed.h"
 
@@ -49,6 +50,12 @@ static void touch_without_bql(const struct hcall_caller *culprit, gfn_t gfn)
 static struct hcall_caller guest_vcpu(const CPUState *cs)
 {
     return (struct hcall_caller){.domain = xenbed->domain, .vcpu = cs->cpu_index};
+}
+
+/* Who maps a guest's page for a device is domain 0. */
+static struct hcall_caller device(void)
+{
+    return (struct hcall_caller){.domain = xenbed->control};
 }
 
 /* Work of a vCPU's, between two times that it runs the guest. */
@@ -142,13 +149,47 @@ void xen_trap_cpu_restart(CPUState *cs, uintptr_t retaddr)
     }
 }
 
-/* --- Devices ---------------------------------------------------------------------- */
+/* --- vCPUs, under KVM ----------------------------------------------------------- */
 
-/* Who maps a guest's page for a device is domain 0. */
-static struct hcall_caller device(void)
+__thread CPUState *touch_vcpu;
+
+/* Once it has crashed it says nothing more: until its vCPUs have stopped they fault again. */
+static void touch_pod(const struct hcall_caller *culprit, gfn_t gfn)
 {
-    return (struct hcall_caller){.domain = xenbed->control};
+    if (trap_state(gfn) != XEN_TRAP_POD) {
+        return;
+    }
+    domain_begin_exclusive(xenbed);
+    if (!hcall_domain_crashed(xenbed->domain)) {
+        (void)hcall_domain_touch(xenbed->domain, culprit, gfn);
+    }
+    hcall_domain_end_exclusive(xenbed->domain);
 }
+
+bool touch_by_vcpu(CPUState *cs, gfn_t gfn)
+{
+    const struct hcall_caller culprit = guest_vcpu(cs);
+
+    touch_pod(&culprit, gfn);
+    if (trap_state(gfn) == XEN_TRAP_HOLE) {
+        (void)crash_touch_hole(cs, gfn);
+    }
+    return trap_state(gfn) == XEN_TRAP_RAM;
+}
+
+bool touch_fault(CPUState *cs, gfn_t gfn)
+{
+    const struct hcall_caller culprit = cs ? guest_vcpu(cs) : device();
+
+    touch_vcpu = cs;
+    touch_pod(&culprit, gfn);
+    if (trap_state(gfn) == XEN_TRAP_HOLE && crash_touch_hole(cs, gfn)) {
+        return !cs;
+    }
+    return !cs || trap_state(gfn) != XEN_TRAP_POD;
+}
+
+/* --- Devices ---------------------------------------------------------------------- */
 
 static void find_page(CPUState *cs, run_on_cpu_data data)
 {
@@ -162,7 +203,9 @@ static void device_touch_exclusively(gfn_t gfn)
 {
     const struct hcall_caller culprit = device();
 
-    if (!current_cpu) {
+    if (kvm_enabled()) {
+        touch_exclusively(&culprit, gfn);
+    } else if (!current_cpu) {
         run_on_cpu(first_cpu, find_page, RUN_ON_CPU_TARGET_PTR(gfn));
     } else if (bql_locked()) {
         touch_without_bql(&culprit, gfn);
@@ -184,8 +227,11 @@ XenTrap xen_trap_device_touch(MemoryRegion *mr, hwaddr offset, hwaddr *len)
         return state;
     }
     if (xen_trap_observers) {
-        return state == XEN_TRAP_POD ? XEN_TRAP_RAM : state;
+        /* TCG has zeroes there; under KVM to look at them would be to touch them. */
+        trap_hole_is_zero = kvm_enabled() && state == XEN_TRAP_POD;
+        return state == XEN_TRAP_POD && !trap_hole_is_zero ? XEN_TRAP_RAM : XEN_TRAP_HOLE;
     }
+    trap_hole_is_zero = false;
     if (state == XEN_TRAP_HOLE) {
         (void)crash_touch_hole(NULL, gfn);
         return state;

@@ -21,6 +21,7 @@
 #include "hw/boards.h"
 #include "hw/i386/x86.h"
 #include "system/iothread.h"
+#include "system/kvm.h"
 #include "system/system.h"
 #include "system/tcg.h"
 #include "xenbed/emu/xenbed.h"
@@ -79,6 +80,11 @@ static void state_set(gfn_t first, pages_t count, unsigned state)
     if (state != XEN_TRAP_RAM) {
         qatomic_set(&xen_trap_active, true);
     }
+}
+
+void *trap_block_host(const TrapBlock *b)
+{
+    return (uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset;
 }
 
 const TrapBlock *trap_blocks(unsigned *n)
@@ -181,9 +187,11 @@ XenTrap xen_trap_lookup(MemoryRegion *mr, hwaddr offset, hwaddr *len)
     return answer(state);
 }
 
+__thread bool trap_hole_is_zero;
+
 static uint64_t hole_read(void *opaque, hwaddr addr, unsigned size)
 {
-    return ~0ULL;
+    return trap_hole_is_zero ? 0 : ~0ULL;
 }
 
 static void hole_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
@@ -213,6 +221,12 @@ static void for_each_piece(gfn_t first, pages_t count,
     }
 }
 
+/* Holes that were touched, under KVM. */
+static void forget_ones(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
+{
+    uffd_discard_ones(qemu_map_ram_ptr(rb, start), length);
+}
+
 /* The order matters: no translated code, then dirty, then gone. */
 static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
 {
@@ -225,6 +239,9 @@ static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
     if (!xenbed->keep) {
         ram_block_discard_range(rb, start, length);
     }
+    if (kvm_enabled()) {
+        forget_ones(rb, start, length);
+    }
 }
 
 /* Where QEMU keeps what the page holds; NULL: no vCPU can see it. */
@@ -232,18 +249,29 @@ static void *page_of_gfn(gfn_t gfn)
 {
     const TrapBlock *b = block_of_gfn(gfn);
 
-    return b ? (uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset +
-                   ((gfn - b->first) << HCALL_PAGE_SHIFT)
-             : NULL;
+    return b ? (uint8_t *)trap_block_host(b) + ((gfn - b->first) << HCALL_PAGE_SHIFT) : NULL;
+}
+
+/* A page that was discarded gets this, whole, before a vCPU can see it. */
+static void fill_page(void *page, const void *contents)
+{
+    if (kvm_enabled()) {
+        uffd_fill(page, contents);
+    } else {
+        memcpy(page, contents, HCALL_PAGE_SIZE);
+    }
 }
 
 static void fill_pages(gfn_t first, pages_t count, uint8_t value)
 {
+    uint8_t contents[HCALL_PAGE_SIZE];
+
+    memset(contents, value, sizeof(contents));
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
         void *page = page_of_gfn(gfn);
 
         if (page) {
-            memset(page, value, HCALL_PAGE_SIZE);
+            fill_page(page, contents);
         }
     }
 }
@@ -284,6 +312,16 @@ void trap_make_pod(gfn_t first, pages_t count)
     discard_pages(first, count, XEN_TRAP_POD);
 }
 
+static void protect_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
+{
+    uffd_protect(qemu_map_ram_ptr(rb, start), length, true);
+}
+
+static void unprotect_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
+{
+    uffd_protect(qemu_map_ram_ptr(rb, start), length, false);
+}
+
 /* The pages were discarded when they became populate-on-demand, so they are zero, if not kept. */
 void trap_populate(gfn_t first, pages_t count)
 {
@@ -292,18 +330,39 @@ void trap_populate(gfn_t first, pages_t count)
     }
     if (first < trap.end) {
         state_set(first, MIN(count, trap.end - first), XEN_TRAP_RAM);
+        if (kvm_enabled()) {
+            for_each_piece(first, count, forget_ones);
+        }
     }
 }
 
-bool trap_is_zero(gfn_t first, pages_t count)
+static bool are_zero(gfn_t first, pages_t count)
 {
     bool zero = true;
 
     for (gfn_t gfn = first; gfn < first + count && zero; gfn++) {
-        const void *page = page_of_gfn(gfn);
+        void *page = page_of_gfn(gfn);
 
+        if (page && kvm_enabled()) {
+            uffd_back(page);
+        }
         /* What no vCPU can see is not looked at. */
         zero = page && buffer_is_zero(page, HCALL_PAGE_SIZE);
+    }
+    return zero;
+}
+
+/* Under KVM vCPUs run on: pages of zeroes are looked at again when none can write to them. */
+bool trap_is_zero(gfn_t first, pages_t count)
+{
+    bool zero = are_zero(first, count);
+
+    if (zero && kvm_enabled()) {
+        for_each_piece(first, count, protect_piece);
+        zero = are_zero(first, count);
+        if (!zero) {
+            for_each_piece(first, count, unprotect_piece);
+        }
     }
     return zero;
 }
@@ -321,6 +380,9 @@ void trap_make_ram(gfn_t first, pages_t count)
             for_each_piece(gfn, 1, discard_piece);
         }
     }
+    if (kvm_enabled()) {
+        for_each_piece(first, count, forget_ones);
+    }
     state_set(first, count, XEN_TRAP_RAM);
 }
 
@@ -332,9 +394,13 @@ void trap_poison(gfn_t first, pages_t count)
 void trap_move(gfn_t from, gfn_t to)
 {
     uint8_t copy[HCALL_PAGE_SIZE] = {0};
-    const void *source = page_of_gfn(from);
+    void *source = page_of_gfn(from);
     void *target = page_of_gfn(to);
 
+    if (source && kvm_enabled()) {
+        uffd_back(source);
+        uffd_protect(source, HCALL_PAGE_SIZE, true);
+    }
     source = source ? source : g_hash_table_lookup(trap.hidden, &from);
     if (source) {
         memcpy(copy, source, sizeof(copy));
@@ -342,7 +408,7 @@ void trap_move(gfn_t from, gfn_t to)
     trap_make_hole(from, 1);
     trap_make_ram(to, 1);
     if (target) {
-        memcpy(target, copy, sizeof(copy));
+        fill_page(target, copy);
     } else {
         g_hash_table_insert(trap.hidden, g_memdup2(&to, sizeof(to)), g_memdup2(copy, sizeof(copy)));
     }
@@ -376,6 +442,9 @@ static void empty_room(const TrapBlock *b)
 void trap_reset(void)
 {
     g_hash_table_remove_all(trap.hidden);
+    if (kvm_enabled()) {
+        for_each_piece(0, trap.end, forget_ones);
+    }
     for (unsigned i = 0; i < trap.nr_blocks; i++) {
         const TrapBlock *b = &trap.block[i];
 
@@ -495,8 +564,7 @@ bool trap_init(Error **errp)
         const TrapBlock *b = &trap.block[i];
 
         /* A huge page would fill the holes in it again. */
-        qemu_madvise((uint8_t *)memory_region_get_ram_ptr(b->mr) + b->offset,
-                     b->pages << HCALL_PAGE_SHIFT, QEMU_MADV_NOHUGEPAGE);
+        qemu_madvise(trap_block_host(b), b->pages << HCALL_PAGE_SHIFT, QEMU_MADV_NOHUGEPAGE);
     }
 
     trap.map = mmap(NULL, DIV_ROUND_UP(trap.end, TRAP_PER_BYTE), PROT_READ | PROT_WRITE,
@@ -510,5 +578,5 @@ bool trap_init(Error **errp)
             state_set(trap.block[i].first, trap.block[i].pages, XEN_TRAP_HOLE);
         }
     }
-    return true;
+    return !kvm_enabled() || uffd_init(errp);
 }

@@ -21,6 +21,7 @@
 #include "hw/xen/interface/hvm/params.h"
 #include "hw/xen/interface/sched.h"
 #include "hw/xen/interface/xen.h"
+#include "system/kvm.h"
 #include "system/kvm_xen.h"
 #include "xenbed/emu/xenbed.h"
 
@@ -241,6 +242,13 @@ static int poll_op(CPUState *cs, uint64_t arg, bool compat)
 
 bool upcall_sched_op(CPUState *cs, unsigned cmd, uint64_t arg, bool compat, int *rc)
 {
+    if (kvm_enabled()) {
+        *rc = 0;
+        if (cmd == SCHEDOP_block) {
+            xen_kvm_block(cs);
+        }
+        return cmd == SCHEDOP_block;
+    }
     switch (cmd) {
     case SCHEDOP_poll:
         *rc = poll_op(cs, arg, compat);
@@ -363,7 +371,12 @@ static void let_go(struct vcpu *v)
 /* Not started yet, or parked by the firmware: an INIT is still to come, and empties its APIC. */
 static bool is_down(CPUState *cs)
 {
-    const bool parked = cs->halted && !(cpu_env(cs)->eflags & IF_MASK) && !upcall_is_waiting(cs);
+    bool parked;
+
+    if (kvm_enabled()) {
+        return xen_kvm_is_down(cs);
+    }
+    parked = cs->halted && !(cpu_env(cs)->eflags & IF_MASK) && !upcall_is_waiting(cs);
 
     return parked || APIC_COMMON(X86_CPU(cs)->apic_state)->wait_for_sipi;
 }
@@ -374,7 +387,7 @@ static bool is_down(CPUState *cs)
  */
 static void move(CPUState *cs, hwaddr addr)
 {
-    const size_t width = xen_tcg_is_compat() ? 4 : 8;
+    const size_t width = xen_is_long_mode() ? 8 : 4;
     struct vcpu_info new = {.evtchn_upcall_mask = 1};
 
     if (vcpu_info(cs)) {
@@ -392,6 +405,9 @@ void upcall_vcpu_info(CPUState *cs, hwaddr addr)
 {
     struct vcpu *v = &vcpus[cs->cpu_index];
 
+    if (v->info.mr && v->info.offset_within_address_space == addr) {
+        return;
+    }
     let_go(v);
     if (addr == HWADDR_MAX) {
         return;

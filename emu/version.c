@@ -55,12 +55,12 @@ static uint32_t hvm_features(uint32_t version)
            (version >= VERSION(4, 17) ? XEN_HVM_CPUID_UPCALL_VECTOR : 0);
 }
 
-bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
-                   uint32_t *ecx, uint32_t *edx)
+bool xen_leaf(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
+              uint32_t *ecx, uint32_t *edx)
 {
     const uint32_t version = xen_tcg_version(), last = last_leaf(version);
 
-    if (!xen_tcg_enabled() || leaf < XEN_CPUID_FIRST_LEAF || leaf > last) {
+    if (leaf < XEN_CPUID_FIRST_LEAF || leaf > last) {
         return false;
     }
     *eax = *ebx = *ecx = *edx = 0;
@@ -90,6 +90,12 @@ bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax,
         break;
     }
     return true;
+}
+
+bool xen_tcg_cpuid(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
+                   uint32_t *ecx, uint32_t *edx)
+{
+    return xen_tcg_enabled() && xen_leaf(cs, leaf, subleaf, eax, ebx, ecx, edx);
 }
 
 /* --- The hypercall ------------------------------------------------------------------------ */

@@ -21,6 +21,7 @@
 #include "system/reset.h"
 #include "system/runstate.h"
 #include "system/system.h"
+#include "system/kvm.h"
 #include "system/tcg.h"
 #include "xenbed/emu/xenbed.h"
 
@@ -49,8 +50,10 @@ static void check_machine(XenBed *xb, Error **errp)
 
     if (!object_dynamic_cast(OBJECT(ms), TYPE_X86_MACHINE)) {
         error_setg(errp, "xenbed: machine '%s' is not an x86 PC", MACHINE_GET_CLASS(ms)->name);
-    } else if (!tcg_enabled()) {
-        error_setg(errp, "xenbed: the accelerator is not tcg: use -accel tcg");
+    } else if (!tcg_enabled() && !kvm_enabled()) {
+        error_setg(errp, "xenbed: the accelerator is neither kvm nor tcg: use -accel tcg");
+    } else if (xb->keep && kvm_enabled()) {
+        error_setg(errp, "xenbed: keep=on needs -accel tcg");
     } else if (ms->ram_size < 4 * MiB) {
         error_setg(errp, "xenbed: -m %" PRIu64 "K is too little for a domain: at least 4M",
                    ms->ram_size / KiB);
@@ -281,7 +284,7 @@ static bool visit_block(Visitor *v, const TrapBlock *b, Error **errp)
 static void get_domain(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
     XenBed *xb = running(obj, errp);
-    uint64_t domid, tot_pages, max_pages;
+    uint64_t domid, tot_pages, max_pages, faults = kvm_enabled() ? uffd_faults() : 0;
     struct hcall_pod_info pod;
     const TrapBlock *block;
     unsigned n;
@@ -306,6 +309,7 @@ static void get_domain(Object *obj, Visitor *v, const char *name, void *opaque, 
     visit_type_uint64(v, "pod-populated", &pod.populated, errp);
     visit_type_uint64(v, "pod-reclaimed", &pod.reclaimed, errp);
     visit_type_uint64(v, "pod-swept", &pod.swept, errp);
+    visit_type_uint64(v, "faults", &faults, errp);
     visit_start_list(v, "ram", NULL, 0, errp);
     block = trap_blocks(&n);
     for (unsigned i = 0; i < n; i++) {

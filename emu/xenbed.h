@@ -95,6 +95,44 @@ void xenbed_log_clear(XenBed *xb);
 
 /* touch.c: pages that are mapped are held no longer; with xb->lock held. */
 void touch_reset(void);
+/*
+ * The same under KVM.  Without xb->lock.  A vCPU is about to access the page for a hypercall;
+ * false: there is none.
+ */
+bool touch_by_vcpu(CPUState *cs, gfn_t gfn);
+/* Somebody has faulted: a vCPU, or a device (NULL).  False: the vCPU is to stay where it is. */
+bool touch_fault(CPUState *cs, gfn_t gfn);
+/* The vCPU for which this thread, which is not its own, touches a page. */
+extern __thread CPUState *touch_vcpu;
+
+/*
+ * uffd.c: guest RAM under KVM.  After uffd_init() a page that is not backed faults, whoever touches
+ * it.  `host` is where QEMU has it.  uffd_open_fd() tells whether that is to be had, and comes
+ * first. uffd_back() to uffd_discard_ones() need xb->lock.
+ */
+bool uffd_open_fd(Error **errp);
+bool uffd_init(Error **errp);
+/* Backs one page with zeroes, if it is not. */
+void uffd_back(void *host);
+/* Backs one page with this. */
+void uffd_fill(void *host, const void *page);
+/* Whoever writes to what is protected waits for xb->lock, and looks again what it is. */
+void uffd_protect(void *host, size_t length, bool on);
+/* Holes that somebody has touched have a page of ones: not these any more. */
+void uffd_discard_ones(const void *host, size_t length);
+/* Whoever waits for a page is to try again. */
+void uffd_wake(void);
+/* How many faults there were; any thread. */
+uint64_t uffd_faults(void);
+
+/* kvm-xen.c: by a vCPU. */
+void xen_kvm_hypercall_begins(void);
+size_t xen_kvm_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
+struct vcpu_runstate_info;
+int xen_kvm_get_runstate(CPUState *cs, struct vcpu_runstate_info *info);
+void xen_kvm_block(CPUState *cs);
+/* Not started yet, or parked by the firmware. */
+bool xen_kvm_is_down(CPUState *cs);
 
 /* clock.c: where the guest wants its time. */
 #define CLOCK_TSC_KHZ 1000000
@@ -123,7 +161,10 @@ bool upcall_sched_op(CPUState *cs, unsigned cmd, uint64_t arg, bool compat, int 
 bool upcall_is_waiting(const CPUState *cs);
 void upcall_reset(void);
 
-/* version.c: XENVER_*; returns its result. */
+/* version.c: a Xen leaf of CPUID; false: there is none of this number. */
+bool xen_leaf(CPUState *cs, uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
+              uint32_t *ecx, uint32_t *edx);
+/* XENVER_*; returns its result. */
 int version_op(CPUState *cs, unsigned cmd, uint64_t arg, bool compat);
 
 /* crash.c: what becomes of a domain that has crashed, or has touched a hole. */
@@ -199,6 +240,11 @@ typedef struct TrapBlock {
 
 /* The blocks behind guest memory, `*n` of them, in order of gfn. */
 const TrapBlock *trap_blocks(unsigned *n);
+/* Where QEMU has it. */
+void *trap_block_host(const TrapBlock *b);
+
+/* What this thread reads of xen_trap_hole is zeroes. */
+extern __thread bool trap_hole_is_zero;
 
 /* discard.c: the object as RamDiscardManager of guest RAM; init comes after trap_init(). */
 void discard_manager_class_init(ObjectClass *oc);
