@@ -15,7 +15,7 @@ die() {
 
 # cached KIND NAME FILL LOOK...: sets cache to the folder NAME among those of its
 # KIND.  If the command LOOK, run in it, does not find there what it should, FILL
-# makes that in a new folder beside it, which is put in place when all is done.
+# makes that in a new folder beside it, which takes its place when all is done.
 # The rest of the script has KIND to itself.
 cached() {
     local parent="$xenbed_cache/$1" fill=$3
@@ -30,6 +30,7 @@ cached() {
     cd "$new" || return
     "$fill"
     chmod 755 .
+    rm -rf "$cache"
     mv "$new" "$cache"
 }
 

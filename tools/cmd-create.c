@@ -7,6 +7,7 @@
 #include "console.h"
 #include "domctl.h"
 #include "error.h"
+#include "host.h"
 #include "qemu.h"
 
 #include <fcntl.h>
@@ -91,6 +92,25 @@ static Config *read_config(const char *path, GError **error)
     return check_file(config->kernel, error) && check_file(config->ramdisk, error)
                ? g_steal_pointer(&config)
                : NULL;
+}
+
+/* Settles what the domain runs on, and says so. */
+static bool choose_accel(Config *config, GError **error)
+{
+    const char *wanted = config->icount ? "tcg" : config->accel;
+    g_autoptr(Finding) lack = g_str_equal(wanted, "tcg") ? NULL : host_find_lack(NEED_KVM);
+    const char *why;
+    const char *accel = host_accel(wanted, lack, &why, error);
+
+    if (!accel) {
+        return false;
+    }
+    why = config->icount ? "icount needs it" : why;
+    printf("Using %s%s%s\n", accel, why ? ": " : "", why ? why : "");
+    fflush(stdout);
+    g_free(config->accel);
+    config->accel = g_strdup(accel);
+    return true;
 }
 
 /* Runs in the child: out of reach of the terminal's signals. */
@@ -239,6 +259,9 @@ static bool run(char **arguments, GError **error)
         g_prefix_error(error, "QEMU: ");
         return false;
     }
+    if (!choose_accel(config, error)) {
+        return false;
+    }
     domain = new_domain(config);
     handle_interrupts(interrupt);
     started = start(domain, qemu, config, error) && let_run(domain, &console, error);
@@ -267,6 +290,9 @@ const struct command cmd_create = {
         "  type               \"hvm\" (default), or \"pvh\": the kernel, an ELF file with a PVH "
         "entry,\n"
         "                     starts without firmware\n"
+        "  accel              \"auto\" (default), \"tcg\", \"kvm\": what the guest runs on; "
+        "\"auto\" is kvm where\n"
+        "                     that fully works (xenbed doctor tells), else tcg\n"
         "  xen_version        \"4.17\", say: the Xen that the guest sees (default: the newest)\n"
         "  poison             1: pages handed out by Xen hold garbage instead of zeroes "
         "(default 0)\n"
@@ -288,9 +314,9 @@ const struct command cmd_create = {
         "  icount             \"shift=3,sleep=off\", say: time goes by instructions, so that runs "
         "are "
         "repeatable\n"
-        "                     and waiting takes none (QEMU's -icount)\n"
+        "                     and waiting takes none (QEMU's -icount); on tcg alone\n"
         "  device_model_args  [ \"...\" ]: more arguments for QEMU\n\n"
-        "Environment: XENBED_QEMU is the QEMU to start.",
+        "Environment: XENBED_QEMU is the QEMU to start, XENBED_ACCEL the default of accel.",
     .options = options,
     .min_arguments = 1,
     .max_arguments = 1,

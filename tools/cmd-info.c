@@ -31,7 +31,7 @@ static bool describe_host(JsonObject *facts, GError **error)
     g_autofree char *folder = domain_runtime_folder(error);
     g_autoptr(GPtrArray) domains = folder ? domain_list(error) : NULL;
     g_autofree char *qemu = qemu_path();
-    g_autofree char *version = qemu_version(qemu);
+    g_autofree char *version = qemu_version(qemu, NULL);
 
     if (!domains) {
         return false;

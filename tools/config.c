@@ -30,6 +30,7 @@ struct key {
 static const struct key keys[] = {
     KEY(name, .kind = STRING),
     KEY(type, .kind = STRING),
+    KEY(accel, .kind = STRING),
     KEY(on_poweroff, .kind = STRING),
     KEY(on_crash, .kind = STRING),
     KEY(on_hole, .kind = STRING),
@@ -245,6 +246,8 @@ static bool read_assignments(GScanner *scanner, Config *config, GError **error)
     return ok;
 }
 
+#define ACCELS "auto", "tcg", "kvm"
+
 /* Keys whose value is one of a few words; the first is the default. */
 static const struct choice {
     const char *name;
@@ -260,26 +263,51 @@ static const struct choice {
     }
 #define ACTIONS "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart", "debug"
     CHOICE(type, "hvm", "pvh"),
+    CHOICE(accel, ACCELS),
     CHOICE(on_poweroff, "destroy", "preserve"),
     CHOICE(on_crash, ACTIONS),
     CHOICE(on_hole, "none", ACTIONS),
 };
 
+static bool check_word(const char *word, const char *const *words, GError **error)
+{
+    g_autofree char *list = NULL;
+
+    if (g_strv_contains(words, word)) {
+        return true;
+    }
+    list = g_strjoinv(", ", (char **)words);
+    return fail(error, "\"%s\" is not supported, only these are: %s", word, list);
+}
+
 static bool check_choice(const struct choice *choice, Config *config, const char *path,
                          GError **error)
 {
     char **value = G_STRUCT_MEMBER_P(config, choice->offset);
-    g_autofree char *words = NULL;
 
     if (!*value) {
         *value = g_strdup(choice->words[0]);
     }
-    if (g_strv_contains(choice->words, *value)) {
-        return true;
+    if (!check_word(*value, choice->words, error)) {
+        g_prefix_error(error, "%s: %s: ", path, choice->name);
+        return false;
     }
-    words = g_strjoinv(", ", (char **)choice->words);
-    return fail(error, "%s: %s: \"%s\" is not supported, only these are: %s", path, choice->name,
-                *value, words);
+    return true;
+}
+
+const char *config_default_accel(GError **error)
+{
+    static const char *const words[] = {ACCELS, NULL};
+    const char *word = g_getenv("XENBED_ACCEL");
+
+    if (!word || !*word) {
+        return words[0];
+    }
+    if (!check_word(word, words, error)) {
+        g_prefix_error(error, "XENBED_ACCEL: ");
+        return NULL;
+    }
+    return word;
 }
 
 /* What concerns more than one value, and defaults. */
@@ -292,12 +320,22 @@ static bool check(Config *config, const char *path, GError **error)
         g_prefix_error(error, "%s: name: ", path);
         return false;
     }
+    /* Only tcg counts instructions: a default gives way to that. */
+    if (!config->accel && !config->icount) {
+        config->accel = g_strdup(config_default_accel(error));
+        if (!config->accel) {
+            return false;
+        }
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(choices); i++) {
         if (!check_choice(&choices[i], config, path, error)) {
             return false;
         }
     }
-    if (config->xen_version && config_xen_version(config) == 0) {
+    if (config->icount && g_str_equal(config->accel, "kvm")) {
+        return fail(error, "%s: icount: not with accel = \"kvm\", only tcg has it", path);
+    }
+    if (config_xen_version(config) == 0) {
         return fail(error, "%s: xen_version: \"%s\" is not MAJOR.MINOR", path, config->xen_version);
     }
     if (g_str_equal(config->type, "pvh") && !config->kernel) {
@@ -330,9 +368,13 @@ bool config_dumps_core(const Config *config)
 
 guint32 config_xen_version(const Config *config)
 {
-    g_auto(GStrv) parts = g_strsplit(config->xen_version, ".", -1);
+    g_auto(GStrv) parts = NULL;
     guint64 major, minor;
 
+    if (!config->xen_version) {
+        return XEN_VERSION_NEWEST;
+    }
+    parts = g_strsplit(config->xen_version, ".", -1);
     if (g_strv_length(parts) != 2 ||
         !g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXUINT16, &major, NULL) ||
         !g_ascii_string_to_unsigned(parts[1], 10, 0, G_MAXUINT16, &minor, NULL)) {
@@ -368,6 +410,7 @@ void config_free(Config *config)
 {
     g_free(config->name);
     g_free(config->type);
+    g_free(config->accel);
     g_free(config->on_poweroff);
     g_free(config->on_crash);
     g_free(config->on_hole);

@@ -11,6 +11,7 @@
 typedef struct Config {
     char *name;
     char *type;        /* "hvm" or "pvh" */
+    char *accel;       /* "auto", "tcg" or "kvm"; with icount not "kvm" */
     char *xen_version; /* "4.17"; may be NULL: the newest */
     char *on_poweroff; /* "destroy" or "preserve" */
     char *on_crash;    /* XenbedAction in QEMU's QAPI schema; on_hole may be "none" */
@@ -35,10 +36,16 @@ typedef struct Config {
  */
 Config *config_read(const char *path, GError **error);
 
+/* What accel is without being set: $XENBED_ACCEL, else "auto"; NULL if the variable is wrong. */
+const char *config_default_accel(GError **error);
+
 /* Whether on_crash or on_hole may want to dump the domain's memory. */
 bool config_dumps_core(const Config *config);
 
-/* The Xen version to show as XENVER_version has it; 0 if xen_version, which is there, is none. */
+/* The newest Xen that QEMU's xenbed knows, XENBED_VERSION_NEWEST there. */
+#define XEN_VERSION_NEWEST 0x40016
+
+/* The Xen version to show as XENVER_version has it; 0 if xen_version is none. */
 guint32 config_xen_version(const Config *config);
 
 void config_free(Config *config);

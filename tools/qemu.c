@@ -4,43 +4,95 @@
  */
 #include "qemu.h"
 
+#include "error.h"
+
 #include <string.h>
+#include <unistd.h>
 
 /* Where Debian has SeaBIOS and QEMU's option ROMs. */
-#define FIRMWARE_FOLDERS "/usr/share/seabios", "/usr/share/qemu"
+static const char *const firmware[] = {"/usr/share/seabios", "/usr/share/qemu", NULL};
 
 /*
  * Plain, but one whose TSC kernels take for constant, as it is.  Linux measures delays on each vCPU
  * of another one, by ticks that some versions have far between under Xen: seconds a vCPU.
  */
-#define CPU_MODEL "qemu64,vendor=GenuineIntel,family=6,model=26"
+#define TCG_CPU_MODEL "qemu64,vendor=GenuineIntel,family=6,model=26"
+
+bool qemu_is_chosen(void)
+{
+    const char *chosen = g_getenv("XENBED_QEMU");
+
+    return chosen && *chosen;
+}
 
 char *qemu_path(void)
 {
-    const char *chosen = g_getenv("XENBED_QEMU");
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *folder = self ? g_path_get_dirname(self) : NULL;
 
-    if (chosen && *chosen) {
-        return g_strdup(chosen);
+    if (qemu_is_chosen()) {
+        return g_strdup(g_getenv("XENBED_QEMU"));
     }
     return g_canonicalize_filename("../qemu/qemu-system-x86_64", folder);
 }
 
-char *qemu_version(const char *path)
+/* What QEMU prints when started with OPTION and VALUE, which may be NULL, and ends after. */
+static char *ask(const char *path, const char *option, const char *value, GError **error)
 {
-    const char *const arguments[] = {path, "--version", NULL};
-    char *output = NULL;
+    const char *const arguments[] = {path, option, value, NULL};
+    g_autofree char *output = NULL;
+    g_autofree char *words = NULL;
     int status;
 
-    if (!g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
-                      &output, NULL, &status, NULL) ||
-        !g_spawn_check_wait_status(status, NULL)) {
-        g_free(output);
+    if (access(path, X_OK) < 0) {
+        fail_errno(error, path);
         return NULL;
     }
-    output[strcspn(output, "\n")] = '\0';
-    return output;
+    if (!g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, &words,
+                      &status, error)) {
+        return NULL;
+    }
+    if (!g_spawn_check_wait_status(status, error)) {
+        words[strcspn(words, "\n")] = '\0';
+        g_prefix_error(error, "%s: %s%s", path, words, *words ? ": " : "");
+        return NULL;
+    }
+    return g_steal_pointer(&output);
+}
+
+char *qemu_version(const char *path, GError **error)
+{
+    char *version = ask(path, "--version", NULL, error);
+
+    if (version) {
+        version[strcspn(version, "\n")] = '\0';
+    }
+    return version;
+}
+
+bool qemu_lists(const char *path, const char *option, const char *name, GError **error)
+{
+    g_autofree char *list = ask(path, option, "help", error);
+    g_auto(GStrv) words = list ? g_strsplit_set(list, " \n", -1) : NULL;
+
+    return words && (g_strv_contains((const char *const *)words, name) ||
+                     fail(error, "%s: there is no %s in its %s help", path, name, option));
+}
+
+char *qemu_firmware(const char *name, GError **error)
+{
+    g_autofree char *folders = NULL;
+
+    for (size_t i = 0; firmware[i]; i++) {
+        g_autofree char *path = g_build_filename(firmware[i], name, NULL);
+
+        if (access(path, R_OK) == 0) {
+            return g_steal_pointer(&path);
+        }
+    }
+    folders = g_strjoinv(", ", (char **)firmware);
+    fail(error, "%s: in none of %s", name, folders);
+    return NULL;
 }
 
 static void add(GPtrArray *arguments, const char *argument)
@@ -84,18 +136,29 @@ static char *option_path(const Domain *domain, const char *file)
     return option_value(path);
 }
 
+static void add_accel(GPtrArray *arguments, const Config *config)
+{
+    if (g_str_equal(config->accel, "kvm")) {
+        add_option(arguments, "-accel", "kvm,xen-version=%#x,kernel-irqchip=split",
+                   config_xen_version(config));
+        add_pair(arguments, "-cpu", "host");
+        return;
+    }
+    add_pair(arguments, "-accel", config->icount ? "tcg,thread=single" : "tcg,thread=multi");
+    add_pair(arguments, "-icount", config->icount);
+    add_pair(arguments, "-cpu", TCG_CPU_MODEL);
+}
+
 static void add_machine(GPtrArray *arguments, const Domain *domain, const Config *config)
 {
     static const char *const fixed[] = {"-nodefaults", "-display", "none", "-vga",
                                         "none",        "-nic",     "none", "-no-user-config"};
-    static const char *const firmware[] = {FIRMWARE_FOLDERS};
     g_autofree char *xenstore = option_path(domain, DOMAIN_XENSTORE_SOCKET);
     g_autoptr(GString) object = g_string_new(NULL);
     g_autofree char *core_file = domain_core_file(domain);
     g_autofree char *core = option_value(core_file);
 
-    add_pair(arguments, "-accel", config->icount ? "tcg,thread=single" : "tcg,thread=multi");
-    add_pair(arguments, "-icount", config->icount);
+    add_accel(arguments, config);
     g_string_printf(object, "xenbed,id=xenbed0,name=%s,domid=%u,xenstore=%s,domain-type=%s",
                     domain->name, domain->domid, xenstore, config->type);
     if (config->xen_version) {
@@ -118,7 +181,6 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
         g_string_append(object, ",check=on");
     }
     add_pair(arguments, "-object", object->str);
-    add_pair(arguments, "-cpu", CPU_MODEL);
     add_pair(arguments, "-machine", "pc");
     if (g_str_equal(config->on_poweroff, "preserve")) {
         add(arguments, "-no-shutdown");
@@ -126,7 +188,7 @@ static void add_machine(GPtrArray *arguments, const Domain *domain, const Config
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
         add(arguments, fixed[i]);
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(firmware); i++) {
+    for (size_t i = 0; firmware[i]; i++) {
         add_pair(arguments, "-L", firmware[i]);
     }
     add_option(arguments, "-m", "%" G_GUINT64_FORMAT "M", config->maxmem);

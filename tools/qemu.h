@@ -10,11 +10,21 @@
 
 /* The path of the program: $XENBED_QEMU, else the one built beside xenbed. */
 char *qemu_path(void);
+bool qemu_is_chosen(void); /* by the variable */
 
 /* The first line of what it answers to --version, NULL if it does not run. */
-char *qemu_version(const char *path);
+char *qemu_version(const char *path, GError **error);
 
-/* Its arguments, the program first, for DOMAIN as CONFIG wants it; the domain starts paused. */
+/* Whether NAME is in the list that it prints for OPTION, "-accel" say; false with the reason. */
+bool qemu_lists(const char *path, const char *option, const char *name, GError **error);
+
+/* The path of a file of firmware, where it is told to look for that; NULL with the reason. */
+char *qemu_firmware(const char *name, GError **error);
+
+/*
+ * Its arguments, the program first, for DOMAIN as CONFIG wants it, whose accel is "tcg" or "kvm";
+ * the domain starts paused.
+ */
 GStrv qemu_arguments(const char *path, const Domain *domain, const Config *config);
 
 /*

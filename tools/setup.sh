@@ -42,6 +42,7 @@ xz-utils          command xz
 lz4               command lz4
 zstd              command zstd
 dpkg-dev          command dpkg-source
+e2fsprogs         file    /usr/sbin/mke2fs
 busybox-static    command busybox
 seabios           file    /usr/share/seabios/bios-256k.bin
 qemu-system-data  file    /usr/share/qemu/linuxboot_dma.bin

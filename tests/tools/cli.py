@@ -3,14 +3,17 @@
 """xenbed as a user runs it, on a stand-in for QEMU: every refusal, and each
 command from create to destroy.
 
-Usage: cli.py XENBED XENSTORED_LITE [unittest's arguments]
+Usage: cli.py XENBED XENSTORED_LITE FAKE_HOST [unittest's arguments]
 """
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
 import pty
+import pwd
+import re
 import select
 import shlex
 import shutil
@@ -25,6 +28,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 XENBED = None  # from the command line
 XENSTORED_LITE = None
+FAKE_HOST = None
 WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))  # of programs for another host
 SUN_PATH_MAX = 107
 TIMEOUT = 60
@@ -56,6 +60,7 @@ class Scene(unittest.TestCase):
             XDG_STATE_HOME=str(self.folder / "state"),
             XENBED_QEMU=str(HERE / "fake_qemu.py"),
             FAKE_QEMU="",
+            XENBED_ACCEL="tcg",  # whatever this machine has
             XENSTORED_LITE=XENSTORED_LITE,
         )
         self.addCleanup(self.clean_up)
@@ -129,7 +134,7 @@ class Usage(Scene):
             commands,
             [
                 "create", "list", "mem-set", "mem-max", "console", "pause", "unpause", "shutdown",
-                "destroy", "info", "pod", "dmesg",
+                "destroy", "info", "pod", "dmesg", "doctor",
             ],
         )
         for command in commands:
@@ -196,6 +201,12 @@ class Refusals(Scene):
         )
         self.assert_refused(
             f'FILE: on_hole: "" is not supported, only these are: none, {actions}', on_hole="",
+        )
+        self.assert_refused(
+            'FILE: accel: "xen" is not supported, only these are: auto, tcg, kvm', accel="xen"
+        )
+        self.assert_refused(
+            'FILE: icount: not with accel = "kvm", only tcg has it', accel="kvm", icount="shift=3"
         )
         self.assert_refused("FILE:2: memory: expected a number", memory="lots")
         self.assert_refused("FILE:4: poison: must be 0 or 1", poison=2)
@@ -292,7 +303,9 @@ class Life(Scene):
 
     def test_create_list_destroy(self):
         path = self.folder / "guest.cfg"
-        self.assertEqual(self.create(vcpus=2), f"Parsing config from {path}\n")
+        self.assertEqual(
+            self.create(vcpus=2), f"Parsing config from {path}\nUsing tcg: asked for\n"
+        )
         header, row = self.xenbed("list")[0].splitlines()
         self.assertEqual(
             header, "Name                                        ID   Mem VCPUs\tState\tTime(s)"
@@ -716,7 +729,320 @@ class Console(Scene):
         os.close(terminal)
 
 
+EVERYTHING = {
+    "dev/kvm": "0 0x1ff 1",
+    "dev/userfaultfd": "0 0x1ffff",
+    "userfaultfd": "0 0x1ffff",
+    "proc/sys/vm/overcommit_memory": "0\n",
+    "proc/meminfo": "MemTotal: 4194304 kB\nMemFree: 102400 kB\nMemAvailable: 2097152 kB\n",
+    "usr/share/seabios/bios-256k.bin": "",
+    "usr/share/qemu/linuxboot_dma.bin": "",
+}
+OTHER_KERNEL = (
+    "boot a kernel that has it, as Debian's from 13 on "
+    "(for 12: sudo apt-get install -t bookworm-backports linux-image-amd64)"
+)
+NO_XEN = "the kernel's KVM has no Xen support (CONFIG_KVM_XEN)"
+
+
+@unittest.skipIf(WRAPPER, "a program for another host takes no preloaded library of this one")
+class Host(Scene):
+    """Machines that have this and lack that: doctor says so, and create goes by it."""
+
+    def setUp(self):
+        super().setUp()
+        self.host = self.folder / "host"
+        self.environment |= {"LD_PRELOAD": FAKE_HOST, "FAKE_HOST": str(self.host), "XENBED_ACCEL": ""}
+        for path, text in EVERYTHING.items():
+            self.give(path, text)
+        # Programs that are found are these.
+        programs = self.folder / "bin"
+        programs.mkdir()
+        (programs / "python3").symlink_to(sys.executable)
+        self.gdb = programs / "gdb"
+        self.gdb.touch(0o755)
+        self.environment["PATH"] = str(programs)
+
+    def give(self, path, text, mode=0o600):
+        file = self.host / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def take(self, *paths):
+        for path in paths:
+            (self.host / path).unlink()
+
+    def doctor(self, status=0):
+        """What it says as JSON, which its table says, too; findings by name."""
+        out, json_err = self.xenbed("doctor", "--json", status=status)
+        said = json.loads(out)
+        table, err = self.xenbed("doctor", status=status)
+        lines = []
+        for finding in said["findings"]:
+            lines.append(f"{finding['name']:11}  {'ok' if finding['ok'] else 'no'}  {finding['found']}")
+            if finding["remedy"]:
+                lines.append(" " * 17 + finding["remedy"])
+        if status == 0:
+            reason = f": {said['why']}" if said["why"] else ""
+            lines.append(f"Guests will run on {said['accel']}{reason}")
+        self.assertEqual(table.splitlines(), lines)
+        self.assertEqual(err, "" if status == 0 else f"xenbed: no guest will run: {said['why']}\n")
+        self.assertEqual(err, json_err)
+        said["findings"] = {finding["name"]: finding for finding in said["findings"]}
+        return said
+
+    def assert_lacks(self, name, found, remedy, status=0):
+        """Doctor finds this, and nothing else to mend."""
+        said = self.doctor(status)
+        finding = said["findings"][name]
+        self.assertEqual((finding["ok"], finding["found"], finding["remedy"]), (False, found, remedy))
+        to_mend = [other["name"] for other in said["findings"].values() if other["remedy"]]
+        self.assertEqual(to_mend, [name] if remedy else [])
+        return said
+
+    def assert_tcg(self, name, found, remedy):
+        """Guests run on tcg because of this, and do not if they have to run on kvm."""
+        said = self.assert_lacks(name, found, remedy)
+        self.assertEqual((said["accel"], said["why"]), ("tcg", found))
+        self.assertEqual(self.create().splitlines()[1:], [f"Using tcg: {found}"])
+        self.xenbed("destroy", "guest")
+        instead = f"{remedy}, or use" if remedy else "use"
+        path = self.describe(accel="kvm")
+        self.assert_fails(f'kvm: {found}; {instead} accel = "tcg"', "create", path)
+        self.assert_nothing_left()
+
+    def assert_no_guest(self, name, found, remedy):
+        said = self.assert_lacks(name, found, remedy, status=1)
+        self.assertEqual((said["accel"], said["why"]), (None, f"{name}: {found}"))
+
+    def arguments(self):
+        command = pathlib.Path(f"/proc/{self.info()['pid']}/cmdline").read_bytes().decode()
+        return command.split("\0")
+
+    def test_everything(self):
+        said = self.doctor()
+        self.assertEqual((said["accel"], said["why"]), ("kvm", None))
+        found = {name: (finding["needed_for"], finding["found"]) for name, finding in said["findings"].items()}
+        qemu = self.environment["XENBED_QEMU"]
+        self.assertEqual(
+            found,
+            {
+                "qemu": ("guests", f"{qemu}: QEMU emulator version 10.0.0 (fake)"),
+                "firmware": (
+                    "guests", "/usr/share/seabios/bios-256k.bin, /usr/share/qemu/linuxboot_dma.bin"
+                ),
+                "memory": ("guests", "4096 MiB, of which 2048 MiB are available"),
+                "kvm": ("kvm", "/dev/kvm"),
+                "kvm-xen": (
+                    "kvm",
+                    "HYPERCALL_MSR, INTERCEPT_HCALL, SHARED_INFO, RUNSTATE, EVTCHN_2LEVEL, EVTCHN_SEND",
+                ),
+                "userfaultfd": (
+                    "kvm", "PAGEFAULT_FLAG_WP, THREAD_ID, MISSING_SHMEM, WP_HUGETLBFS_SHMEM"
+                ),
+                "qemu-kvm": ("kvm", "-accel kvm"),
+                "gdb": ("gdb", str(self.gdb)),
+            },
+        )
+        self.assertEqual(self.create().splitlines()[1:], ["Using kvm"])
+        arguments = self.arguments()
+        newest = re.search(
+            r"XENBED_VERSION_NEWEST (\w+)", (HERE.parents[1] / "emu/xenbed.h").read_text()
+        )[1]
+        self.assertEqual(
+            arguments[arguments.index("-accel") + 1],
+            f"kvm,xen-version={newest},kernel-irqchip=split",
+        )
+        self.assertEqual(arguments[arguments.index("-cpu") + 1], "host")
+        self.assertEqual((arguments.count("-accel"), arguments.count("-cpu")), (1, 1))
+
+    def test_version_on_kvm(self):
+        self.create(xen_version="4.18")
+        self.assertIn("kvm,xen-version=0x40012,kernel-irqchip=split", self.arguments())
+
+    def test_what_is_asked_for(self):
+        for variable, changes, line in (
+            ("auto", {}, "Using kvm"),
+            ("tcg", {}, "Using tcg: asked for"),
+            ("tcg", {"accel": "auto"}, "Using kvm"),
+            ("", {"accel": "tcg"}, "Using tcg: asked for"),
+            ("kvm", {"accel": "tcg"}, "Using tcg: asked for"),
+            ("", {"icount": "shift=3"}, "Using tcg: icount needs it"),
+            ("kvm", {"icount": "shift=3"}, "Using tcg: icount needs it"),
+            ("", {"icount": "shift=3", "accel": "tcg"}, "Using tcg: icount needs it"),
+        ):
+            with self.subTest(variable, **changes):
+                self.environment["XENBED_ACCEL"] = variable
+                self.assertEqual(self.create(**changes).splitlines()[1:], [line])
+                self.assertIn(f"\0-accel\0{line.split()[1].strip(':')},", "\0".join(self.arguments()))
+                self.xenbed("destroy", "guest")
+        self.environment["XENBED_ACCEL"] = "tcg"
+        said = self.doctor()
+        self.assertEqual((said["accel"], said["why"]), ("tcg", "asked for"))
+
+    def test_wrong_variable(self):
+        self.environment["XENBED_ACCEL"] = "xen"
+        reason = 'XENBED_ACCEL: "xen" is not supported, only these are: auto, tcg, kvm'
+        self.assert_fails(reason, "create", self.describe())
+        self.assertEqual(self.doctor(status=1)["why"], reason)
+
+    def test_kvm_asked_for_by_variable(self):
+        self.environment["XENBED_ACCEL"] = "kvm"
+        self.assertEqual(self.doctor()["accel"], "kvm")
+        self.give("dev/kvm", "0 0 1")
+        reason = f'kvm: {NO_XEN}; {OTHER_KERNEL}, or use accel = "tcg"'
+        self.assert_fails(reason, "create", self.describe())
+        self.assertEqual(self.doctor(status=1)["why"], reason)
+
+    def test_qemu(self):
+        unset = "unset XENBED_QEMU"
+        qemu = self.environment["XENBED_QEMU"]
+        for mode, found in (
+            ("broken", f"{qemu}: fake_qemu.py: a library is missing: Child process exited with code 127"),
+            ("foreign", f"{qemu}: there is no xenbed in its -object help"),
+        ):
+            with self.subTest(mode):
+                self.environment["FAKE_QEMU"] = mode
+                said = self.doctor(status=1)
+                finding = said["findings"]["qemu"]
+                self.assertEqual((finding["ok"], finding["found"], finding["remedy"]), (False, found, unset))
+                self.assertEqual(said["why"], f"qemu: {found}")
+        self.environment["FAKE_QEMU"] = "tcg-only"
+        self.assert_tcg("qemu-kvm", f"{qemu}: there is no kvm in its -accel help", unset)
+
+    def test_qemu_that_is_not_built(self):
+        tools = self.folder / "build/tools"
+        tools.mkdir(parents=True)
+        xenbed = shutil.copy(XENBED, tools)
+        del self.environment["XENBED_QEMU"]
+        done = subprocess.run(
+            [xenbed, "doctor", "--json"], env=self.environment, text=True, capture_output=True, check=False
+        )
+        missing = f"{self.folder}/build/qemu/qemu-system-x86_64: No such file or directory"
+        self.assertEqual(
+            (done.returncode, done.stderr), (1, f"xenbed: no guest will run: qemu: {missing}\n")
+        )
+        finding = json.loads(done.stdout)["findings"][0]
+        self.assertEqual(
+            (finding["found"], finding["remedy"]),
+            (missing, f"meson compile -C {self.folder}/build qemu"),
+        )
+
+    def test_firmware(self):
+        for path, package in (
+            ("usr/share/qemu/linuxboot_dma.bin", "qemu-system-data"),
+            ("usr/share/seabios/bios-256k.bin", "seabios"),
+        ):
+            self.take(path)
+            self.assert_no_guest(
+                "firmware",
+                f"{pathlib.Path(path).name}: in none of /usr/share/seabios, /usr/share/qemu",
+                f"sudo apt-get install {package}",
+            )
+
+    def test_memory(self):
+        self.give("proc/sys/vm/overcommit_memory", "2\n")
+        self.assert_no_guest(
+            "memory",
+            "the kernel sets all memory aside in advance (vm.overcommit_memory is 2)",
+            "sudo sysctl vm.overcommit_memory=0",
+        )
+        self.take("proc/sys/vm/overcommit_memory", "proc/meminfo")
+        self.assert_no_guest("memory", "/proc/meminfo: unreadable", None)
+
+    def test_no_kvm(self):
+        self.take("dev/kvm")
+        self.assert_tcg(
+            "kvm", "/dev/kvm: No such file or directory",
+            "sudo modprobe kvm_intel || sudo modprobe kvm_amd",
+        )
+        self.assertEqual(self.doctor()["findings"]["kvm-xen"]["found"], "not known without kvm")
+
+    def test_kvm_of_others(self):
+        self.give("dev/kvm", EVERYTHING["dev/kvm"], mode=0)
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        self.assert_tcg(
+            "kvm", "/dev/kvm: Permission denied",
+            f"sudo usermod -aG kvm {user}, and log in again",
+        )
+
+    def test_kvm_that_is_none(self):
+        self.give("dev/kvm", f"{errno.ENOTTY} 0x1ff 1")
+        self.assert_tcg("kvm", "/dev/kvm: KVM_CREATE_VM: Inappropriate ioctl for device", None)
+
+    def test_kvm_without_xen(self):
+        self.give("dev/kvm", "0 0 1")
+        self.assert_tcg("kvm-xen", NO_XEN, OTHER_KERNEL)
+
+    def test_kvm_with_too_little_of_xen(self):
+        for flags, names in (
+            (0x1f, ["EVTCHN_SEND"]),
+            (0x3e, ["HYPERCALL_MSR"]),
+            (0x38, ["HYPERCALL_MSR", "INTERCEPT_HCALL", "SHARED_INFO"]),
+        ):
+            with self.subTest(names):
+                self.give("dev/kvm", f"0 {flags:#x} 1")
+                lacks = ", ".join(f"KVM_XEN_HVM_CONFIG_{name}" for name in names)
+                self.assert_tcg("kvm-xen", f"the kernel's KVM lacks {lacks}", OTHER_KERNEL)
+        self.give("dev/kvm", "0 0x27 1")  # just what is needed
+        self.assertEqual(self.doctor()["accel"], "kvm")
+
+    def test_kvm_without_split_irqchip(self):
+        self.give("dev/kvm", "0 0x1ff 0")
+        self.assert_tcg("kvm-xen", "the kernel's KVM lacks KVM_CAP_SPLIT_IRQCHIP", OTHER_KERNEL)
+
+    def test_userfaultfd_by_system_call(self):
+        self.take("dev/userfaultfd")
+        self.assertEqual(self.doctor()["accel"], "kvm")
+        self.give("userfaultfd", f"{errno.EPERM} 0")
+        self.assert_tcg(
+            "userfaultfd",
+            "userfaultfd for KVM's accesses: Operation not permitted",
+            "sudo sysctl vm.unprivileged_userfaultfd=1",
+        )
+        self.give("userfaultfd", f"{errno.ENOMEM} 0")
+        self.assert_tcg("userfaultfd", "userfaultfd: Cannot allocate memory", None)
+        self.take("userfaultfd")
+        self.assert_tcg(
+            "userfaultfd", "the kernel has no userfaultfd (CONFIG_USERFAULTFD)", OTHER_KERNEL
+        )
+
+    def test_userfaultfd_of_others(self):
+        self.give("dev/userfaultfd", EVERYTHING["dev/userfaultfd"], mode=0)
+        self.assertEqual(self.doctor()["accel"], "kvm")  # by the system call
+        self.give("userfaultfd", f"{errno.EPERM} 0")
+        self.assert_tcg(
+            "userfaultfd", "/dev/userfaultfd: Permission denied",
+            "sudo chgrp kvm /dev/userfaultfd && sudo chmod g+rw /dev/userfaultfd",
+        )
+
+    def test_userfaultfd_that_can_too_little(self):
+        for features, names in (
+            (0x1120, ["PAGEFAULT_FLAG_WP"]),
+            (0x1101, ["MISSING_SHMEM"]),
+            (0x0020, ["PAGEFAULT_FLAG_WP", "THREAD_ID", "WP_HUGETLBFS_SHMEM"]),
+        ):
+            with self.subTest(names):
+                self.give("dev/userfaultfd", f"0 {features:#x}")
+                lacks = ", ".join(f"UFFD_FEATURE_{name}" for name in names)
+                self.assert_tcg(
+                    "userfaultfd", f"the kernel's userfaultfd lacks {lacks}", OTHER_KERNEL
+                )
+        self.give("dev/userfaultfd", "0 0x1121")  # just what is needed
+        self.assertEqual(self.doctor()["accel"], "kvm")
+        self.give("dev/userfaultfd", f"{errno.EINVAL} 0")
+        self.assert_tcg("userfaultfd", "userfaultfd: UFFDIO_API: Invalid argument", None)
+
+    def test_no_gdb(self):
+        """Which guests run without."""
+        self.gdb.unlink()
+        said = self.assert_lacks("gdb", "not in PATH", "sudo apt-get install gdb")
+        self.assertEqual(said["accel"], "kvm")
+
+
 if __name__ == "__main__":
     XENBED = str(pathlib.Path(sys.argv.pop(1)).resolve())
     XENSTORED_LITE = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    FAKE_HOST = str(pathlib.Path(sys.argv.pop(1)).resolve())
     unittest.main()

@@ -14,6 +14,9 @@ XENSTORED_LITE.  The variable FAKE_QEMU chooses how it behaves:
   silent    it ends with status 3 and no message
   deaf      it opens no socket
   stuck     it refuses to let the machine run
+  broken    it does not even tell its version
+  foreign   it has no xenbed object
+  tcg-only  it was built without KVM
 """
 
 import ctypes
@@ -269,6 +272,15 @@ def serve_qmp(server, domain, console):
 
 def main():
     signal.alarm(LIFE_SECONDS)
+    if MODE == "broken":
+        print("fake_qemu.py: a library is missing\nand more", file=sys.stderr)
+        return 127
+    if sys.argv[1:] == ["-accel", "help"]:
+        print("Accelerators supported in QEMU binary:\ntcg" + ("" if MODE == "tcg-only" else "\nkvm"))
+        return 0
+    if sys.argv[1:] == ["-object", "help"]:
+        print("List of user creatable objects:\n  secret" + ("" if MODE == "foreign" else "\n  xenbed"))
+        return 0
     if "--version" in sys.argv:
         print("QEMU emulator version 10.0.0 (fake)\nCopyright nobody")
         return 0

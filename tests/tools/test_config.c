@@ -17,6 +17,7 @@
 /* The tests run in a folder of their own, so that messages begin with FILE_NAME. */
 static int enter_folder(void **state)
 {
+    g_unsetenv("XENBED_ACCEL");
     *state = g_dir_make_tmp("xenbed-test-XXXXXX", NULL);
     return *state ? g_chdir(*state) : -1;
 }
@@ -68,7 +69,7 @@ static void test_all_keys(void **state)
 {
     g_autoptr(Config) config = read_good("# A guest.\n"
                                          "name = \"guest-1\"\n"
-                                         "type = 'hvm'\n"
+                                         "type = 'hvm'; accel = 'tcg'\n"
                                          "memory = 1024 # MiB\n"
                                          "maxmem = 1024\n"
                                          "vcpus = 2; kernel = \"/boot/vmlinuz\"\n"
@@ -83,6 +84,7 @@ static void test_all_keys(void **state)
     (void)state;
     assert_string_equal(config->name, "guest-1");
     assert_string_equal(config->type, "hvm");
+    assert_string_equal(config->accel, "tcg");
     assert_int_equal(config->memory, 1024);
     assert_int_equal(config->maxmem, 1024);
     assert_int_equal(config->vcpus, 2);
@@ -114,9 +116,39 @@ static void test_defaults(void **state)
     assert_int_equal(config->check, 0);
     assert_string_equal(config->on_crash, "destroy");
     assert_string_equal(config->on_hole, "none");
+    assert_string_equal(config->accel, "auto");
+    assert_int_equal(config_xen_version(config), XEN_VERSION_NEWEST);
     assert_null(config->kernel);
     assert_null(config->icount);
     assert_null(config->device_model_args);
+}
+
+static void assert_accel(const char *text, const char *accel)
+{
+    g_autoptr(Config) config = read_good(text);
+
+    assert_string_equal(config->accel, accel);
+}
+
+/* The variable is for those that leave it open. */
+static void test_accel(void **state)
+{
+    (void)state;
+    assert_refused("name='g'\nmemory=1\naccel='xen'\n",
+                   "guest.cfg: accel: \"xen\" is not supported, only these are: auto, tcg, kvm");
+    assert_refused("name='g'\nmemory=1\naccel='kvm'\nicount='shift=3'\n",
+                   "guest.cfg: icount: not with accel = \"kvm\", only tcg has it");
+    g_setenv("XENBED_ACCEL", "kvm", true);
+    assert_accel("name='g'\nmemory=1\n", "kvm");
+    assert_accel("name='g'\nmemory=1\naccel='auto'\n", "auto");
+    assert_accel("name='g'\nmemory=1\nicount='shift=3'\n", "auto");
+    g_setenv("XENBED_ACCEL", "xen", true);
+    assert_refused("name='g'\nmemory=1\n",
+                   "XENBED_ACCEL: \"xen\" is not supported, only these are: auto, tcg, kvm");
+    assert_accel("name='g'\nmemory=1\naccel='tcg'\n", "tcg");
+    g_setenv("XENBED_ACCEL", "", true);
+    assert_accel("name='g'\nmemory=1\n", "auto");
+    g_unsetenv("XENBED_ACCEL");
 }
 
 static void test_last_one_counts(void **state)
@@ -231,10 +263,11 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_keys),        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_last_one_counts), cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_bad_values),      cmocka_unit_test(test_bad_syntax),
-        cmocka_unit_test(test_checks),          cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_all_keys),   cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_accel),      cmocka_unit_test(test_last_one_counts),
+        cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_bad_syntax), cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_no_file),
     };
 
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
