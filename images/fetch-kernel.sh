@@ -15,8 +15,8 @@ usage: images/fetch-kernel.sh SUITE [FLAVOUR]
 SUITE: bullseye (Linux 5.10), bookworm (6.1), bookworm-backports or trixie (6.12),
 sid (the newest), or another one.
 FLAVOUR: cloud-amd64 (default), amd64, or 686-pae (32-bit: bullseye and bookworm).
-Prints the path of the kernel; beside it are its config and, in virtio/, the
-virtio modules.  To get a newer one, remove the folder it is in.
+Prints the path of the kernel; beside it are its config and, in virtio/ and kvm/,
+those modules.  To get a newer one, remove the folder it is in.
 HELP
     [[ ${1-} == --help || ${1-} == -h ]] && exit 0
     exit 2
@@ -44,9 +44,10 @@ fetch() {
     done
     take vmlinuz "$version" || die "$image has no kernel"
     take config "$version" || die "$image has no config"
-    mkdir virtio
-    find tree -path '*/drivers/virtio/*.ko*' -exec mv -t virtio {} +
-    find virtio -name '*.xz' -exec unxz {} +
+    mkdir virtio kvm
+    find tree \( -path '*/drivers/virtio/*.ko*' -o -name 'virtio_blk.ko*' \) -exec mv -t virtio {} +
+    find tree \( -path '*/kvm/*.ko*' -o -name 'irqbypass.ko*' -o -name 'ccp.ko*' \) -exec mv -t kvm {} +
+    find virtio kvm -name '*.xz' -exec unxz {} +
     rm -r tree ./*.deb
 }
 
@@ -61,5 +62,5 @@ take() { # NAME VERSION
 
 name=$suite
 [[ $flavour == cloud-amd64 ]] || name=$suite-$flavour
-cached kernels "$name" fetch compgen -G 'vmlinuz-*'
+cached kernels "$name" fetch test -d kvm
 compgen -G "$cache/vmlinuz-*"
