@@ -12,6 +12,11 @@ import unittest
 from pathlib import Path
 
 
+HERE = Path(__file__).resolve().parent
+FOLDERS = [str(HERE), str(HERE.parent / 'hosts')]
+sys.path[:0] = FOLDERS
+
+
 class Result(unittest.TextTestResult):
     """One line for each test, with the time it took."""
 
@@ -27,24 +32,30 @@ class Result(unittest.TextTestResult):
         super().addSuccess(test)
 
 
+def tests(names):
+    """The tests of these names, or all."""
+    loader = unittest.TestLoader()
+    return (loader.loadTestsFromNames(names) if names else
+            unittest.TestSuite(loader.discover(folder, top_level_dir=folder) for folder in FOLDERS))
+
+
+def run(suite):
+    """Runs them; returns the result, and how many passed, failed and were skipped."""
+    result = unittest.TextTestRunner(sys.stdout, verbosity=2, resultclass=Result).run(suite)
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    skipped = len(result.skipped)
+    return result, (result.testsRun - failed - skipped, failed, skipped)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--counts', type=Path)
     parser.add_argument('names', nargs='*')
     options = parser.parse_args()
 
-    here = Path(__file__).resolve().parent
-    folders = [str(here), str(here.parent / 'hosts')]
-    sys.path[:0] = folders
-    loader = unittest.TestLoader()
-    suite = (loader.loadTestsFromNames(options.names) if options.names else
-             unittest.TestSuite(loader.discover(folder, top_level_dir=folder) for folder in folders))
-    result = unittest.TextTestRunner(sys.stdout, verbosity=2, resultclass=Result).run(suite)
-
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    skipped = len(result.skipped)
+    result, counts = run(tests(options.names))
     if options.counts:
-        options.counts.write_text(f'{result.testsRun - failed - skipped} {failed} {skipped}\n')
+        options.counts.write_text('{} {} {}\n'.format(*counts))
     return 0 if result.wasSuccessful() else 1
 
 

@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Runs guest tests with KVM on a host that has none for Xen guests: in L1, an emulated
+machine with KVM (see README.md).  NAMES are those that tests/guest/run.py takes;
+without any, those that show most of what is different with KVM.
+"""
+
+import argparse
+import hashlib
+import os
+import queue
+import select
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import tty
+import unittest
+from pathlib import Path
+
+import image
+import harness
+from inside import DONE, tests
+from l1 import L1, Gone
+
+# Long ones first, so that two machines end at about the same time.
+DEFAULT = (
+    'test_balloon.Linux6_12',
+    'test_balloon.Linux6_1',
+)
+MACHINES = 4  # at most: each may take 2 GiB
+TEST_SECONDS = 600
+RUN = 'python3 -B tests/nested/inside.py'
+SUMMARY = f'{unittest.TextTestResult.separator2}\nRan 1 test'
+LEAVE = b'\x1d'  # Ctrl-]
+
+
+def flat(suite):
+    """The names of its tests."""
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from flat(test)
+        elif isinstance(test, unittest.loader._FailedTest):  # pylint: disable=protected-access
+            raise harness.GuestError(str(test._exception).strip().splitlines()[-1])
+        else:
+            yield test.id()
+
+
+class Rig:
+    """The system, the project, and machines made of them."""
+
+    def __init__(self, folder, snapshot):
+        self.system = image.system()
+        self.disk = image.project(folder)
+        self.state = self.saved_state() if snapshot else None
+
+    def saved_state(self):
+        """Where the state of a machine that waits for its command is; saved if it is not there."""
+        version = subprocess.run([harness.QEMU, '--version'], capture_output=True, check=True).stdout
+        key = hashlib.sha256(version + (image.HERE / 'l1.py').read_bytes()).hexdigest()[:16]
+        path = self.system / f'state-{key}'
+        with image.locked():
+            if not path.exists():
+                with L1(self.system, self.disk) as machine:
+                    machine.save(path.with_name('new-state'))
+                path.with_name('new-state').rename(path)
+        return path
+
+    def machine(self, command):
+        """One that carries the command out."""
+        machine = L1(self.system, self.disk, self.state)
+        machine.send(' '.join(f'{name}={os.environ[name]}' for name in PASSED if name in os.environ) + f' {command}')
+        return machine
+
+
+PASSED = ('XENBED_ACCEL', 'XENBED_LONG')
+
+
+class Run:
+    """Tests on several machines at once: whichever is idle takes the next."""
+
+    def __init__(self, rig, names):
+        self.rig = rig
+        self.names = queue.SimpleQueue()
+        for name in names:
+            self.names.put(name)
+        self.counts = [0, 0, 0]
+        self.lock = threading.Lock()
+
+    def go(self, machines):
+        threads = [threading.Thread(target=self.worker) for _ in range(machines)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def worker(self):
+        while not self.names.empty():
+            with self.rig.machine(RUN) as machine:
+                try:
+                    while True:
+                        name = self.names.get_nowait()
+                        self.one(machine, name)
+                except queue.Empty:
+                    return
+                except Gone as gone:
+                    self.report(f'{name} ... FAIL\n{gone}\n', (0, 1, 0))
+
+    def one(self, machine, name):
+        machine.send(name)
+        lines, done = machine.wait(DONE, TEST_SECONDS)
+        text = '\n'.join(lines).partition(SUMMARY)[0]
+        self.report(text.rstrip('\n'), [int(count) for count in done.split()[1:]])
+
+    def report(self, text, counts):
+        with self.lock:
+            print(text, flush=True)
+            self.counts = [a + b for a, b in zip(self.counts, counts)]
+
+
+def shell(machine):
+    """Ties our terminal to the machine's console, until either ends."""
+    keys, output = sys.stdin.fileno(), machine.qemu.stdout.fileno()
+    before = termios.tcgetattr(keys)
+    tty.setraw(keys)
+    try:
+        while True:
+            for ready in select.select([keys, output], [], [])[0]:
+                data = os.read(ready, 4096)
+                if not data or (ready == keys and LEAVE in data):
+                    return
+                os.write(machine.qemu.stdin.fileno() if ready == keys else sys.stdout.fileno(), data)
+    finally:
+        termios.tcsetattr(keys, termios.TCSADRAIN, before)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--list', action='store_true', help='print the names of the tests, and run none')
+    parser.add_argument('--no-snapshot', action='store_true', help='boot L1, whether or not a saved state is there')
+    parser.add_argument('--shell', action='store_true', help='a shell in L1 instead; Ctrl-] leaves')
+    parser.add_argument('--counts', type=Path, help='write "passed failed skipped" to this file')
+    parser.add_argument('names', nargs='*')
+    options = parser.parse_args()
+
+    started = time.monotonic()
+    os.environ.pop('XENBED_KERNEL', None)  # the kernels in L1 are Debian's
+    try:
+        names = list(flat(tests(options.names or DEFAULT)))
+        if options.list:
+            print(*names, sep='\n')
+            return 0
+        with tempfile.TemporaryDirectory(prefix='nested-', dir=image.TOP / 'build') as folder:
+            rig = Rig(folder, not options.no_snapshot)
+            if options.shell:
+                with rig.machine('setsid cttyhack sh') as machine:
+                    shell(machine)
+                return 0
+            run = Run(rig, names)
+            run.go(min(len(names), len(os.sched_getaffinity(0)), MACHINES))
+    except (harness.GuestError, harness.NotAvailable, Gone) as reason:
+        print(f'{parser.prog}: {reason}', file=sys.stderr)
+        return 1
+
+    passed, failed, skipped = run.counts
+    print(f'\n{passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - started:.0f} s')
+    if options.counts:
+        options.counts.write_text(f'{passed} {failed} {skipped}\n')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
