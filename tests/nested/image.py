@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import harness  # noqa: E402
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'xenbed/nested'
 KEPT = 2  # systems in it
 
+PYTHON = Path('/usr/bin/python3')  # Debian's, never one of a version manager
 # L1's own kernel, the oldest of Debian's with KVM_XEN.
 L1_VERSION = '6.12'
 FOLDERS = ('dev', 'proc', 'root', 'run', 'sys', 'tmp', 'xenbed', 'usr/bin', 'usr/sbin', 'usr/lib', 'usr/lib64')
@@ -56,21 +56,27 @@ def guest_kernels():
     return [Path(harness.kernel(version)) for version in harness.USUAL_KERNELS]
 
 
-def libraries(binary):
-    """Those that a program is linked to, its loader among them."""
-    listed = subprocess.run(['ldd', binary], text=True, capture_output=True, check=True).stdout
-    return re.findall(r'(/\S+) \(0x', listed)
+@functools.cache
+def guest_elves():
+    return [Path(harness.vmlinux(version)) for version in harness.USUAL_KERNELS]
+
+
+def libraries(binaries):
+    """Those that these are linked to, their loader among them."""
+    listed = subprocess.run(['ldd', *binaries], text=True, capture_output=True, check=True).stdout
+    return set(re.findall(r'(/\S+) \(0x', listed))
 
 
 def system_files():
     """The files of L1's root: the path there, and where it is here."""
-    stdlib = Path(sysconfig.get_path('stdlib'))
-    programs = {'python3': Path(sys.executable).resolve()}
+    stdlib = Path(subprocess.run([PYTHON, '-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))'],
+                                 text=True, capture_output=True, check=True).stdout.strip())
+    programs = {'python3': PYTHON.resolve()}
     programs |= {name: program(name) for name in ('bash', 'flock', 'xenstore-ls')}
     files = {'/init': HERE / 'init', '/usr/bin/busybox': program('busybox')}
     files |= {f'/usr/bin/{name}': path for name, path in programs.items()}
-    for binary in (*programs.values(), *stdlib.glob('lib-dynload/*.so'), harness.QEMU, harness.XENBED):
-        files |= {re.sub('^/lib', '/usr/lib', path): Path(path) for path in libraries(binary)}
+    linked = libraries([*programs.values(), *stdlib.glob('lib-dynload/*.so'), harness.QEMU, harness.XENBED])
+    files |= {re.sub('^/lib', '/usr/lib', path): Path(path) for path in linked}
     for folder, below, names in os.walk(stdlib):
         below[:] = set(below) - NOT_NEEDED(folder, below)
         files |= {f'{folder}/{name}': Path(folder, name) for name in names}
@@ -78,6 +84,7 @@ def system_files():
     files |= {str(path): path for path in firmware}
     files |= {f'/modules/{path.name}': path for path in l1_kernel().parent.glob('kvm/*.ko')}
     files |= {f'/cache/xenbed/kernels/{path.parent.name}/{path.name}': path for path in guest_kernels()}
+    files |= {f'/cache/elf/{path.name}': path for path in guest_elves()}
     return files
 
 
@@ -132,9 +139,13 @@ def locked():
 def system():
     """The folder in the cache with all but the project; made if it is not there."""
     files, links = system_files(), system_links()
-    key = hashlib.sha256(repr((sorted(links.items()), SYSTEM_SIZE)).encode() + Path(__file__).read_bytes())
-    for name, path in sorted({**files, 'kernel': l1_kernel()}.items()):
-        key.update(name.encode() + hashlib.file_digest(path.open('rb'), 'sha256').digest())
+    key = hashlib.sha256(Path(__file__).read_bytes())
+    key.update(repr((sorted(links.items()), l1_kernel().name)).encode())
+    for name, path in sorted(files.items()):
+        # Debian's files are replaced by those of another time, ours are changed.
+        about = path.stat()
+        now = path.read_bytes() if path.is_relative_to(TOP) else f'{about.st_size} {about.st_mtime_ns}'.encode()
+        key.update(name.encode() + now)
     folder = CACHE / key.hexdigest()[:16]
     with locked():
         if not folder.exists():
@@ -149,23 +160,17 @@ def system():
     return folder
 
 
-def link_or_copy(source, target):
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
 def project(folder):
     """Makes the project's disk there; returns its path."""
     root = Path(folder, 'project')
     for name in PROJECT:
         shutil.copytree(TOP / name, root / name, ignore=shutil.ignore_patterns('__pycache__'))
-    elves = [Path(harness.vmlinux(version)) for version in harness.USUAL_KERNELS]
-    for path in (*BUILT, *elves):
+    for path in BUILT:
         target = root / path.relative_to(TOP)
         target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(path, target)
+        shutil.copy2(path, target)
+    for path in guest_elves():
+        (root / path.relative_to(TOP)).symlink_to(f'/cache/elf/{path.name}')
     disk = Path(folder, 'project.img')
     make_disk(root, disk, PROJECT_SIZE)
     return disk

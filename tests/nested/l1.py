@@ -6,12 +6,13 @@ It boots or goes on from a saved state, then runs the one command it is given.
 
 import os
 import select
+import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-import image
 import harness
 
 READY = 'nested: ready'  # what init says
@@ -20,8 +21,8 @@ BOOT_SECONDS = 120
 CPU = 'EPYC,+svm,-fxsr-opt,-misalignsse,-osvw,-topoext,-nrip-save,-xsavec'
 MACHINE = ('-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', CPU, '-smp', '1', '-m', '1536M',
            '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', *harness.FIRMWARE)
-COMMAND_LINE = ('console=hvc0 quiet panic=-1 nokaslr mitigations=off nosmp tsc=reliable cryptomgr.notests no_timer_check '
-                'swiotlb=noforce')
+COMMAND_LINE = ('console=hvc0 loglevel=3 panic=-1 nokaslr mitigations=off nosmp tsc=reliable cryptomgr.notests '
+                'no_timer_check swiotlb=noforce')
 
 
 class Gone(Exception):
@@ -32,26 +33,33 @@ class L1:
     """A context manager: it is gone afterwards."""
 
     def __init__(self, system, disk, state=None):
-        self.folder = tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp')
-        self.qmp_path = Path(self.folder.name, 'qmp')
-        command = [
-            harness.QEMU, *MACHINE, '-kernel', system / 'vmlinux', '-initrd', system / 'initramfs',
-            '-append', COMMAND_LINE, '-device', 'virtio-serial', '-chardev', 'stdio,id=console,signal=off',
-            '-device', 'virtconsole,chardev=console', '-qmp', f'unix:{self.qmp_path},server=on,wait=off']
-        for path in system / 'system.img', disk:
-            command += ['-drive', f'file={path},format=raw,if=virtio,readonly=on']
-        if state:
-            command += ['-incoming', f'file:{state}']
-        # Whatever becomes of us, it does not stay.
-        self.qemu = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', *command],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.folder = Path(tempfile.mkdtemp(prefix='l1-', dir=disk.parent))
+        self.qmp_path = self.folder / 'qmp'
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.qmp_path))
+            listener.listen()
+            command = [
+                harness.QEMU, *MACHINE, '-kernel', system / 'vmlinux', '-initrd', system / 'initramfs',
+                '-append', COMMAND_LINE, '-device', 'virtio-serial', '-chardev', 'stdio,id=console,signal=off',
+                '-device', 'virtconsole,chardev=console',
+                '-chardev', f'socket,id=qmp,fd={listener.fileno()},server=on,wait=off', '-mon', 'qmp,mode=control']
+            for path in system / 'system.img', disk:
+                command += ['-drive', f'file={path},format=raw,if=virtio,readonly=on']
+            if state:
+                command += ['-incoming', f'file:{state}']
+            # Whatever becomes of us, it does not stay.
+            self.qemu = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', *command], pass_fds=[listener.fileno()],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.restored = state is not None
         self.received = b''
-        if state:
-            self.wait_restored()
-        else:
-            self.wait(READY, BOOT_SECONDS)
+        self.lines = []
 
     def __enter__(self):
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind, value, trace):
@@ -59,46 +67,51 @@ class L1:
         self.qemu.wait()
         self.qemu.stdin.close()
         self.qemu.stdout.close()
-        self.folder.cleanup()
+        shutil.rmtree(self.folder)
 
-    def wait_restored(self):
-        harness.wait_for(self.qmp_path.exists, 'L1', BOOT_SECONDS)
-        with harness.Qmp(self.qmp_path) as qmp:
-            harness.wait_for(lambda: qmp.command('query-status')['running'], 'L1 restored', BOOT_SECONDS)
+    def wait_ready(self):
+        """Waits until a command can be sent."""
+        if self.restored:
+            with harness.Qmp(self.qmp_path) as qmp:
+                harness.wait_for(lambda: qmp.command('query-status')['running'], 'L1\'s restored state', BOOT_SECONDS)
+            return
+        end = time.monotonic() + BOOT_SECONDS
+        while not self.lines_to(READY):
+            if not select.select([self], [], [], end - time.monotonic())[0]:
+                raise Gone(f'L1 has not booted:\n{self.said()}')
+
+    def fileno(self):
+        """Ready when it has said something more, or has ended."""
+        return self.qemu.stdout.fileno()
 
     def send(self, line):
+        self.lines.clear()
         try:
             self.qemu.stdin.write(line.encode() + b'\n')
             self.qemu.stdin.flush()
         except BrokenPipeError as error:
             raise Gone('L1 has ended') from error
 
-    def read(self, seconds):
-        if not select.select([self.qemu.stdout], [], [], max(0, seconds))[0]:
-            raise Gone('L1 says nothing any more')
-        if not (data := os.read(self.qemu.stdout.fileno(), 65536)):
-            raise Gone('L1 has ended')
-        return data
+    def lines_to(self, beginning):
+        """What it has said since send() if the last line begins like that; waits for something new."""
+        if not (data := os.read(self.fileno(), 65536)):
+            raise Gone(f'L1 has ended:\n{self.said()}')
+        *lines, self.received = (self.received + data).split(b'\n')
+        self.lines += [line.decode(errors='replace').rstrip('\r') for line in lines]
+        return self.lines if self.lines and self.lines[-1].startswith(beginning) else None
 
-    def wait(self, beginning, seconds):
-        """Waits for a line that begins so; returns what came before it, and the line."""
-        end = time.monotonic() + seconds
-        lines = []
-        while not (lines and lines[-1].startswith(beginning)):
-            while b'\n' not in self.received:
-                try:
-                    self.received += self.read(end - time.monotonic())
-                except Gone as gone:
-                    raise Gone('\n'.join([str(gone), *lines, self.received.decode(errors='replace')])) from gone
-            line, _, self.received = self.received.partition(b'\n')
-            lines.append(line.decode(errors='replace').rstrip('\r'))
-        return lines[:-1], lines[-1]
+    def said(self):
+        return '\n'.join([*self.lines, self.received.decode(errors='replace')])
 
     def save(self, path):
         """Saves its state."""
         with harness.Qmp(self.qmp_path) as qmp:
             qmp.command('migrate', uri=f'file:{path}')
-            harness.wait_for(lambda: qmp.command('query-migrate')['status'] in ('completed', 'failed'), 'saved state', 60)
-            status = qmp.command('query-migrate')
-            if status['status'] != 'completed':
-                raise harness.GuestError(f'L1\'s state cannot be saved: {status.get("error-desc")}')
+            how = harness.wait_for(lambda: self.saved(qmp), 'saved state of L1', BOOT_SECONDS)
+        if how['status'] == 'failed':
+            raise harness.GuestError(f'L1\'s state cannot be saved: {how["error-desc"]}')
+
+    @staticmethod
+    def saved(qmp):
+        how = qmp.command('query-migrate')
+        return how if how['status'] in ('completed', 'failed') else None

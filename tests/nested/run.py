@@ -7,15 +7,16 @@ without any, those that show most of what is different with KVM.
 """
 
 import argparse
+import collections
+import contextlib
 import hashlib
 import os
-import queue
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 import termios
-import threading
 import time
 import tty
 import unittest
@@ -33,6 +34,7 @@ DEFAULT = (
 )
 MACHINES = 4  # at most: each may take 2 GiB
 TEST_SECONDS = 600
+PASSED = ('XENBED_ACCEL', 'XENBED_LONG')  # of the environment
 RUN = 'python3 -B tests/nested/inside.py'
 SUMMARY = f'{unittest.TextTestResult.separator2}\nRan 1 test'
 LEAVE = b'\x1d'  # Ctrl-]
@@ -69,14 +71,13 @@ class Rig:
                 path.with_name('new-state').rename(path)
         return path
 
+    @contextlib.contextmanager
     def machine(self, command):
         """One that carries the command out."""
-        machine = L1(self.system, self.disk, self.state)
-        machine.send(' '.join(f'{name}={os.environ[name]}' for name in PASSED if name in os.environ) + f' {command}')
-        return machine
-
-
-PASSED = ('XENBED_ACCEL', 'XENBED_LONG')
+        settings = [f'export {name}={os.environ[name]};' for name in PASSED if name in os.environ]
+        with L1(self.system, self.disk, self.state) as machine:
+            machine.send(' '.join([*settings, command]))
+            yield machine
 
 
 class Run:
@@ -84,46 +85,54 @@ class Run:
 
     def __init__(self, rig, names):
         self.rig = rig
-        self.names = queue.SimpleQueue()
-        for name in names:
-            self.names.put(name)
+        self.names = collections.deque(names)
         self.counts = [0, 0, 0]
-        self.lock = threading.Lock()
+        self.running = {}  # machine: test, and when it has to be done
 
     def go(self, machines):
-        threads = [threading.Thread(target=self.worker) for _ in range(machines)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with contextlib.ExitStack() as stack:
+            for _ in range(min(machines, len(self.names))):
+                self.start(stack)
+            while self.running:
+                ready, _, _ = select.select(self.running, [], [], 1)
+                for machine, (name, end) in list(self.running.items()):
+                    try:
+                        self.look(machine, machine in ready, end)
+                    except Gone as gone:
+                        self.report(f'{name} ... FAIL\n{gone}', (0, 1, 0))
+                        del self.running[machine]
+                        if self.names:
+                            self.start(stack)
 
-    def worker(self):
-        while not self.names.empty():
-            with self.rig.machine(RUN) as machine:
-                try:
-                    while True:
-                        name = self.names.get_nowait()
-                        self.one(machine, name)
-                except queue.Empty:
-                    return
-                except Gone as gone:
-                    self.report(f'{name} ... FAIL\n{gone}\n', (0, 1, 0))
+    def start(self, stack):
+        """Another machine, with the next test."""
+        self.give(stack.enter_context(self.rig.machine(RUN)))
 
-    def one(self, machine, name):
+    def give(self, machine):
+        name = self.names.popleft()
+        self.running[machine] = name, time.monotonic() + TEST_SECONDS
         machine.send(name)
-        lines, done = machine.wait(DONE, TEST_SECONDS)
-        text = '\n'.join(lines).partition(SUMMARY)[0]
-        self.report(text.rstrip('\n'), [int(count) for count in done.split()[1:]])
+
+    def look(self, machine, ready, end):
+        """At what a machine has said, if it has."""
+        if ready and (lines := machine.lines_to(DONE)):
+            text = '\n'.join(lines[:-1]).partition(SUMMARY)[0]
+            self.report(text.rstrip('\n'), [int(count) for count in lines[-1].split()[1:]])
+            del self.running[machine]
+            if self.names:
+                self.give(machine)
+        elif time.monotonic() > end:
+            machine.qemu.kill()
+            raise Gone(f'not within {TEST_SECONDS} s:\n{machine.said()}')
 
     def report(self, text, counts):
-        with self.lock:
-            print(text, flush=True)
-            self.counts = [a + b for a, b in zip(self.counts, counts)]
+        print(text, flush=True)
+        self.counts = [a + b for a, b in zip(self.counts, counts)]
 
 
 def shell(machine):
     """Ties our terminal to the machine's console, until either ends."""
-    keys, output = sys.stdin.fileno(), machine.qemu.stdout.fileno()
+    keys, output = sys.stdin.fileno(), machine.fileno()
     before = termios.tcgetattr(keys)
     tty.setraw(keys)
     try:
@@ -147,20 +156,23 @@ def main():
     options = parser.parse_args()
 
     started = time.monotonic()
+    # Ended in whatever way, we clean up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.pop('XENBED_KERNEL', None)  # the kernels in L1 are Debian's
+    os.environ.setdefault('XENBED_ACCEL', 'kvm')
     try:
         names = list(flat(tests(options.names or DEFAULT)))
         if options.list:
             print(*names, sep='\n')
             return 0
-        with tempfile.TemporaryDirectory(prefix='nested-', dir=image.TOP / 'build') as folder:
+        with tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp') as folder:
             rig = Rig(folder, not options.no_snapshot)
             if options.shell:
-                with rig.machine('setsid cttyhack sh') as machine:
+                with rig.machine('stty sane; setsid cttyhack sh') as machine:
                     shell(machine)
                 return 0
             run = Run(rig, names)
-            run.go(min(len(names), len(os.sched_getaffinity(0)), MACHINES))
+            run.go(min(len(os.sched_getaffinity(0)), MACHINES))
     except (harness.GuestError, harness.NotAvailable, Gone) as reason:
         print(f'{parser.prog}: {reason}', file=sys.stderr)
         return 1
