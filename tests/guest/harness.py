@@ -39,6 +39,9 @@ NOISE_MIB = 2
 BOOT_SECONDS = 180
 COMMAND_SECONDS = 180
 
+# What the balloon test's guest has, in MiB; less where each page's first touch takes long.
+MEMORY_MIB = int(os.environ.get('XENBED_TEST_MEMORY') or 1024)
+
 # What a domain's counters may take to come to rest.
 SETTLE_SECONDS = 60
 
@@ -56,7 +59,7 @@ FLAVOUR = 'cloud-amd64'
 ACCEL = os.environ.get('XENBED_ACCEL') or None
 
 READY = 'xenbed guest: '  # what images/guest/init says
-TROUBLE = re.compile(r'WARNING: |\bBUG\b|\bOops\b|Call Trace|Kernel panic|soft lockup|detected stall'
+TROUBLE = re.compile(r'\] WARNING: |\bBUG\b|\bOops\b|Call Trace|Kernel panic|soft lockup|detected stall'
                      r'|clocksource: .*unstable|irq \d+: nobody cared')
 # No trouble: when nobody let the guest run for a second, Linux 7 compares the TSC with Xen's clock twice in a row,
 # and holds against it that reading them takes longer the first time.  Usually there are 500 ms in between.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-An unmodified Debian kernel balloons from 1 GiB to 512 MiB and back.
+An unmodified Debian kernel balloons from 1 GiB to half of it and back.
 
 The guest's own balloon driver does it, told by memory/target in the store.  What it
 says (MemTotal, current_kb) and what the hypervisor counts (tot_pages) must change by
@@ -16,9 +16,10 @@ import unittest
 import harness
 from harness import MIB_KIB, Guest
 
-FULL, SMALL = 1024, 512
+FULL = harness.MEMORY_MIB
+SMALL = FULL // 2
 STEP_KIB = (FULL - SMALL) * MIB_KIB
-HELD_MIB = 128
+HELD_MIB = FULL // 8
 ROUNDS = 20 if os.environ.get('XENBED_LONG') else 1
 
 

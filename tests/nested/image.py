@@ -23,7 +23,7 @@ sys.path.insert(0, str(TOP / 'tests/guest'))
 import harness  # noqa: E402
 
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'xenbed/nested'
-KEPT = 2  # systems in it
+KEPT = 3  # systems in it
 
 PYTHON = Path('/usr/bin/python3')  # Debian's, never one of a version manager
 # L1's own kernel, the oldest of Debian's with KVM_XEN.

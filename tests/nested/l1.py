@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 L1: a machine without hardware's help (TCG) that has AMD's virtualisation, and so KVM.
-It boots or goes on from a saved state, then runs the one command it is given.
+It boots, or goes on from a saved state, and then runs the one command it is given.
 """
 
 import os
@@ -30,7 +30,7 @@ class Gone(Exception):
 
 
 class L1:
-    """A context manager: it is gone afterwards."""
+    """One that waits for its command.  A context manager: it is gone afterwards."""
 
     def __init__(self, system, disk, state=None):
         self.folder = Path(tempfile.mkdtemp(prefix='l1-', dir=disk.parent))
@@ -50,16 +50,15 @@ class L1:
             # Whatever becomes of us, it does not stay.
             self.qemu = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', *command], pass_fds=[listener.fileno()],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.restored = state is not None
         self.received = b''
         self.lines = []
-
-    def __enter__(self):
         try:
-            self.wait_ready()
+            (self.wait_restored if state else self.wait_booted)()
         except BaseException:
             self.__exit__(None, None, None)
             raise
+
+    def __enter__(self):
         return self
 
     def __exit__(self, kind, value, trace):
@@ -69,15 +68,17 @@ class L1:
         self.qemu.stdout.close()
         shutil.rmtree(self.folder)
 
-    def wait_ready(self):
-        """Waits until a command can be sent."""
-        if self.restored:
+    def wait_restored(self):
+        try:
             with harness.Qmp(self.qmp_path) as qmp:
-                harness.wait_for(lambda: qmp.command('query-status')['running'], 'L1\'s restored state', BOOT_SECONDS)
-            return
+                harness.wait_for(lambda: qmp.command('query-status')['running'], 'L1', BOOT_SECONDS)
+        except (OSError, harness.GuestError) as error:
+            raise Gone(f'L1\'s state cannot be restored: {error}') from error
+
+    def wait_booted(self):
         end = time.monotonic() + BOOT_SECONDS
         while not self.lines_to(READY):
-            if not select.select([self], [], [], end - time.monotonic())[0]:
+            if not select.select([self], [], [], max(0, end - time.monotonic()))[0]:
                 raise Gone(f'L1 has not booted:\n{self.said()}')
 
     def fileno(self):

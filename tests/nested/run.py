@@ -34,7 +34,7 @@ DEFAULT = (
 )
 MACHINES = 4  # at most: each may take 2 GiB
 TEST_SECONDS = 600
-PASSED = ('XENBED_ACCEL', 'XENBED_LONG')  # of the environment
+PASSED = ('XENBED_ACCEL', 'XENBED_LONG', 'XENBED_TEST_MEMORY')  # of the environment
 RUN = 'python3 -B tests/nested/inside.py'
 SUMMARY = f'{unittest.TextTestResult.separator2}\nRan 1 test'
 LEAVE = b'\x1d'  # Ctrl-]
@@ -71,13 +71,21 @@ class Rig:
                 path.with_name('new-state').rename(path)
         return path
 
-    @contextlib.contextmanager
     def machine(self, command):
-        """One that carries the command out."""
+        """One that carries the command out; a context manager."""
+        machine = self.restored() or L1(self.system, self.disk)
         settings = [f'export {name}={os.environ[name]};' for name in PASSED if name in os.environ]
-        with L1(self.system, self.disk, self.state) as machine:
-            machine.send(' '.join([*settings, command]))
-            yield machine
+        machine.send(' '.join([*settings, command]))
+        return machine
+
+    def restored(self):
+        """One that goes on from the saved state, if there is one that this QEMU can read."""
+        try:
+            return self.state and L1(self.system, self.disk, self.state)
+        except Gone:
+            self.state.unlink(missing_ok=True)
+            self.state = None
+            return None
 
 
 class Run:
@@ -160,6 +168,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.pop('XENBED_KERNEL', None)  # the kernels in L1 are Debian's
     os.environ.setdefault('XENBED_ACCEL', 'kvm')
+    os.environ.setdefault('XENBED_TEST_MEMORY', '256')
     try:
         names = list(flat(tests(options.names or DEFAULT)))
         if options.list:
