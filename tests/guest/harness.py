@@ -55,8 +55,6 @@ KERNELS = {
 # Those that all tests with a kernel are run on; test_kernels has the others.
 USUAL_KERNELS = ('6.1', '6.12')
 FLAVOUR = 'cloud-amd64'
-# The accelerator of all guests: one that xenbed's configuration knows, or its default.
-ACCEL = os.environ.get('XENBED_ACCEL') or None
 
 READY = 'xenbed guest: '  # what images/guest/init says
 TROUBLE = re.compile(r'\] WARNING: |\bBUG\b|\bOops\b|Call Trace|Kernel panic|soft lockup|detected stall'
@@ -348,7 +346,7 @@ class Guest(Shell):
         self.pid = None
         settings = {
             'name': name, 'memory': memory, 'vcpus': vcpus, 'kernel': str(kernel_path),
-            'ramdisk': str(INITRAMFS), 'extra': extra, 'accel': ACCEL, 'poison': 1, 'check': 1, **more,
+            'ramdisk': str(INITRAMFS), 'extra': extra, 'poison': 1, 'check': 1, **more,
         }
         if device_model_args:
             settings['device_model_args'] = [argument.replace('{folder}', str(self.folder))

@@ -20,6 +20,8 @@ sys.path[:0] = FOLDERS
 class Result(unittest.TextTestResult):
     """One line for each test, with the time it took."""
 
+    passed = 0
+
     def startTest(self, test):
         self.started = time.monotonic()
         super().startTest(test)
@@ -28,6 +30,7 @@ class Result(unittest.TextTestResult):
         return test.id()
 
     def addSuccess(self, test):
+        self.passed += 1
         self.stream.write(f'{time.monotonic() - self.started:.1f} s ')
         super().addSuccess(test)
 
@@ -43,8 +46,7 @@ def run(suite):
     """Runs them; returns the result, and how many passed, failed and were skipped."""
     result = unittest.TextTestRunner(sys.stdout, verbosity=2, resultclass=Result).run(suite)
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    skipped = len(result.skipped)
-    return result, (result.testsRun - failed - skipped, failed, skipped)
+    return result, (result.passed, failed, len(result.skipped))
 
 
 def main():
