@@ -27,10 +27,16 @@ import harness
 from inside import DONE, tests
 from l1 import L1, Gone
 
-# Long ones first, so that two machines end at about the same time.
+# Long ones first, so that all machines end at about the same time.
 DEFAULT = (
-    'test_balloon.Linux6_12',
-    'test_balloon.Linux6_1',
+    'test_balloon.Linux6_12.test_2_vcpus',
+    'test_balloon.Linux6_1.test_1_vcpu',
+    'test_holes.Reboot',
+    'test_pod.Linux.test_as_on_xen',
+    'test_crash.Crash',
+    'test_pod.Small',
+    'test_rig',
+    'test_golden',
 )
 MACHINES = 4  # at most: each may take 2 GiB
 TEST_SECONDS = 600
