@@ -46,7 +46,7 @@ fetch() {
     take config "$version" || die "$image has no config"
     mkdir virtio kvm
     find tree \( -path '*/drivers/virtio/*.ko*' -o -name 'virtio_blk.ko*' \) -exec mv -t virtio {} +
-    find tree \( -path '*/kvm/*.ko*' -o -name 'irqbypass.ko*' -o -name 'ccp.ko*' \) -exec mv -t kvm {} +
+    find tree \( -path '*/kvm/*.ko*' -o -name 'irqbypass.ko*' \) -exec mv -t kvm {} +
     find virtio kvm -name '*.xz' -exec unxz {} +
     rm -r tree ./*.deb
 }

@@ -69,6 +69,9 @@ def libraries(binaries):
 
 def system_files():
     """The files of L1's root: the path there, and where it is here."""
+    for path in BUILT:
+        if not path.exists():
+            raise harness.GuestError(f'{path}: not built')
     stdlib = Path(subprocess.run([PYTHON, '-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))'],
                                  text=True, capture_output=True, check=True).stdout.strip())
     programs = {'python3': PYTHON.resolve()}
