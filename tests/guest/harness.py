@@ -120,11 +120,17 @@ def initramfs(flavour=FLAVOUR):
     return path
 
 
-def compile_bare(source, program):
-    """A guest without an operating system, which starts as a multiboot kernel (see bare.h)."""
-    subprocess.run(['gcc', '-m32', '-Os', '-ffreestanding', '-fno-pic', '-fno-stack-protector', '-mno-sse',
-                    '-nostdlib', '-static', '-no-pie', '-Wall', '-Wextra', '-Werror', '-Wl,-Ttext=0x100000',
-                    '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-o', program, source], check=True)
+@functools.cache
+def bare(name):
+    """Path of a guest without an operating system, which starts as a multiboot kernel (see bare.h)."""
+    folder = TOP / 'tests/guest'
+    source, program = folder / f'{name}.c', TOP / 'build/tests/guest' / name
+    if not newer(program, source, folder / 'bare.h'):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(['gcc', '-m32', '-Os', '-ffreestanding', '-fno-pic', '-fno-stack-protector', '-mno-sse',
+                        '-nostdlib', '-static', '-no-pie', '-Wall', '-Wextra', '-Werror', '-Wl,-Ttext=0x100000',
+                        '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-o', program, source], check=True)
+    return program
 
 
 def run_bare(program, *options):
@@ -139,6 +145,21 @@ def symbol(program, name):
     """The address of a program's variable or function."""
     table = subprocess.run(['nm', program], text=True, capture_output=True, check=True).stdout
     return int(re.search(rf'^(\w+) \w {name}$', table, re.MULTILINE)[1], 16)
+
+
+@functools.cache
+def doctor(name=None):
+    """What this machine can do; or of that, what was found of one thing."""
+    told = subprocess.run([XENBED, 'doctor', '--json'], env={**os.environ, 'XENBED_ACCEL': 'auto'}, text=True,
+                          capture_output=True, check=False)
+    report = json.loads(told.stdout)
+    return next(finding for finding in report['findings'] if finding['name'] == name) if name else report
+
+
+def kvm():
+    """Skips a test that needs KVM where guests do not run on it."""
+    if (report := doctor())['accel'] != 'kvm':
+        raise NotAvailable(f'KVM: {report["why"]}')
 
 
 def kernel_versions():
@@ -449,6 +470,27 @@ class Guest(Shell):
             same = {**info, 'resident': 0} == {**before, 'resident': 0}
             return info if same and info['pod_entries'] <= info['pod_cache'] else None
         return wait_for(rest, 'counters at rest', SETTLE_SECONDS)
+
+    def run_to_stop(self):
+        """Lets a prepared guest run until it has shut down or crashed; returns what it printed."""
+        with socket.socket(socket.AF_UNIX) as console:
+            console.connect(str(self.domain_folder / 'console.sock'))
+            self.xenbed('unpause', self.name)
+            console.settimeout(0.02)
+            output = b''
+            while self.info()['state'] == 'r-----':
+                output += self.printed(console)
+            while data := self.printed(console):
+                output += data
+        return output.decode(errors='replace').replace('\r', '')
+
+    @staticmethod
+    def printed(console):
+        """What is there at once."""
+        try:
+            return console.recv(65536)
+        except TimeoutError:
+            return b''
 
     def running(self):
         try:

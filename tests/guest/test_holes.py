@@ -7,31 +7,17 @@ and nobody who only looks makes the host give a page.
 
 import re
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 import harness
 from harness import Guest, MIB_KIB, PAGE_KIB, QEMU
-
-SOURCE = Path(__file__).with_name('holes.c')
 
 
 class SeenByTheCpu(unittest.TestCase):
     """holes.c under each way QEMU can run it."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp')
-        cls.program = Path(cls.folder.name) / 'holes'
-        harness.compile_bare(SOURCE, cls.program)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
     def run_guest(self, *options):
-        done = harness.run_bare(self.program, *options)
+        done = harness.run_bare(harness.bare('holes'), *options)
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()
         self.assertEqual([line for line in lines if not line.startswith('ok ')], ['result: SUCCESS'],

@@ -9,15 +9,12 @@ itself (devices.c) lets devices go where no vCPU has been.
 import contextlib
 import socket
 import struct
-import tempfile
 import unittest
-from pathlib import Path
 
 import harness
 from harness import Guest, MIB_KIB, Probe
 from test_pod import counters
 
-SOURCE = Path(__file__).with_name('devices.c')
 MIB = 1 << 20
 PAGE, SECTOR = 4096, 512
 SUPERPAGE = 512  # pages: what a touch populates while the cache has one
@@ -41,10 +38,10 @@ class Devices(Guest):
 
     IDE, VIRTIO = 1, 2
 
-    def __init__(self, program, throttle='', **settings):
+    def __init__(self, throttle='', **settings):
         def drive(name, options):
             return ('-drive', f'if=none,id={name},format=raw,file={{folder}}/{name}{options}')
-        super().__init__(program, **{'memory': MEMORY, 'maxmem': MAXMEM, 'ramdisk': None, 'extra': None,
+        super().__init__(harness.bare('devices'), **{'memory': MEMORY, 'maxmem': MAXMEM, 'ramdisk': None, 'extra': None,
                                      'on_crash': 'preserve', **settings}, device_model_args=(
             '-serial', 'unix:{folder}/serial,server=on,wait=off',
             *drive('ide', throttle), '-device', 'ide-hd,drive=ide,bus=ide.0',
@@ -81,16 +78,6 @@ class Devices(Guest):
 
 class WithDevices(unittest.TestCase):
 
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp')
-        cls.program = Path(cls.folder.name) / 'devices'
-        harness.compile_bare(SOURCE, cls.program)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
     @contextlib.contextmanager
     def populates(self, guest, pages):
         """What is done in here populates so many pages, out of the cache."""
@@ -113,14 +100,14 @@ class Cached(WithDevices):
 
     def test_fw_cfg(self):
         address = 32 * MIB + PAGE - 2
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             with self.populates(guest, SUPERPAGE):
                 guest.do('f', address)
             self.assertEqual(guest.peek(address), struct.unpack('<I', b'QEMU')[0])
 
     def test_ide_reads(self):
         """To memory; once across the end of a superpage."""
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             for address, pages in (32 * MIB, SUPERPAGE), (40 * MIB - 32 * 1024, 2 * SUPERPAGE):
                 with self.populates(guest, pages):
                     guest.do('r', address, 100, 128)
@@ -129,7 +116,7 @@ class Cached(WithDevices):
 
     def test_ide_writes(self):
         """What nobody has ever touched is zeroes."""
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             with self.populates(guest, SUPERPAGE):
                 guest.do('w', 32 * MIB, 8, 16)
                 guest.do('i')
@@ -139,7 +126,7 @@ class Cached(WithDevices):
 
     def test_virtio(self):
         """The ring, data, and status."""
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             with self.populates(guest, SUPERPAGE):
                 guest.do('v', 32 * MIB, RING_SIZE)
             with self.populates(guest, 2 * SUPERPAGE):
@@ -237,14 +224,14 @@ class Empty(WithDevices):
 
     def test_fw_cfg(self):
         address = 64 * MIB + PAGE - 2
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             with self.reclaims(guest, 2):
                 guest.do('f', address)
             self.assertGreater(guest.pod()['swept'], 0)
             self.assertEqual(guest.peek(address), struct.unpack('<I', b'QEMU')[0])
 
     def test_ide(self):
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             with self.reclaims(guest, 16):
                 guest.do('r', 64 * MIB, 100, 128)
                 guest.do('i')
@@ -252,7 +239,7 @@ class Empty(WithDevices):
 
     def test_virtio(self):
         """The ring, data, and status."""
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             with self.reclaims(guest, RING_PAGES):
                 guest.do('v', 64 * MIB, RING_SIZE)
             with self.reclaims(guest, 9):
@@ -274,7 +261,7 @@ class Empty(WithDevices):
 
     def test_data_on_their_way(self):
         """The page that a disk is about to write to is still zeroes when those are taken back: but not this one."""
-        with Devices(self.program, throttle=',throttling.bps-total=512').prepared() as guest:
+        with Devices(throttle=',throttling.bps-total=512').prepared() as guest:
             guest.do('r', 20 * MIB, 0, 128)
             guest.do('i')
             self.fill(guest)
@@ -295,7 +282,7 @@ class Empty(WithDevices):
 
     def test_ring_of_zeroes(self):
         """It stays as long as it is virtio's."""
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             self.fill(guest)
             guest.do('c', self.FILLED, self.ZEROES, 0)
             # Until the cache has enough for two, and nobody looks for more before one is done with.
@@ -315,7 +302,7 @@ class Empty(WithDevices):
 
     def eaten_up(self, device):
         """A device writes to page after page, until nothing is left: domain 0 is to blame, the domain is dead."""
-        with Devices(self.program).prepared() as guest:
+        with Devices().prepared() as guest:
             guest.do('v', 16 * MIB, RING_SIZE)
             guest.do('b', 20 * MIB, 20 * MIB + PAGE, 0, 1)
             before = counters(guest)

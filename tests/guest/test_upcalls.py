@@ -6,9 +6,7 @@ PCI INTx; and how a vCPU waits for one.
 
 import os
 import re
-import tempfile
 import unittest
-from pathlib import Path
 
 import harness
 from harness import Guest
@@ -20,14 +18,11 @@ class Bare(unittest.TestCase):
     """upcalls.c: one by one, masked, pending, let in again, acknowledged or not."""
 
     def test_each_way(self):
-        with tempfile.TemporaryDirectory(prefix='xb-', dir='/tmp') as folder:
-            program = Path(folder) / 'upcalls'
-            harness.compile_bare(Path(__file__).with_name('upcalls.c'), program)
-            for options in (('-accel', 'tcg,thread=multi'), ('-accel', 'tcg,thread=single'),
-                            ('-accel', 'tcg', '-icount', 'shift=1,sleep=off')):
-                with self.subTest(options):
-                    done = harness.run_bare(program, *options, '-object', 'xenbed,id=xenbed0')
-                    self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (0, 'all good'), done.stdout)
+        for options in (('-accel', 'tcg,thread=multi'), ('-accel', 'tcg,thread=single'),
+                        ('-accel', 'tcg', '-icount', 'shift=1,sleep=off')):
+            with self.subTest(options):
+                done = harness.run_bare(harness.bare('upcalls'), *options, '-object', 'xenbed,id=xenbed0')
+                self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (0, 'all good'), done.stdout)
 
 
 class Upcalls(unittest.TestCase):

@@ -36,6 +36,7 @@ NOT_NEEDED = shutil.ignore_patterns('config-*', 'dist-packages', 'ensurepip', 'i
 PROJECT = ('images', 'tests/golden', 'tests/guest', 'tests/hosts', 'tests/nested', 'tests/xenstore', 'tools')
 BUILT = (harness.XENBED, harness.QEMU, harness.INITRAMFS, harness.PROBE, harness.PROBE.with_name('probe32'),
          TOP / 'build/guest-drivers/tiny/tiny')
+BARE = ('devices', 'holes', 'upcalls')  # L1 has no compiler
 FEATURES = 'none,extents,filetype,uninit_bg'  # no journal, no checksums: nobody writes to it
 SYSTEM_SIZE = '1G'
 PROJECT_SIZE = '512M'  # always the same, as a saved state remembers it
@@ -169,7 +170,7 @@ def project(folder):
     root = Path(folder, 'project')
     for name in PROJECT:
         shutil.copytree(TOP / name, root / name, ignore=shutil.ignore_patterns('__pycache__'))
-    for path in BUILT:
+    for path in (*BUILT, *map(harness.bare, BARE)):
         target = root / path.relative_to(TOP)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
