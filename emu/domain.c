@@ -207,6 +207,9 @@ static void world_special_moved(void *world, unsigned special)
     }
     if (special == HCALL_SPECIAL_SHARED_INFO) {
         xen_set_shared_info(gfn);
+        if (gfn == HCALL_NO_GFN && kvm_enabled()) {
+            xen_kvm_forget_shared_info();
+        }
     } else {
         xen_gnttab_map_page(special - HCALL_SPECIAL_GRANT_FRAME, gfn);
     }

@@ -299,3 +299,29 @@ void xen_kvm_set_vcpu_attr(CPUState *cs, const struct kvm_xen_vcpu_attr *attr)
         upcall_vcpu_info(cs, attr->u.gpa);
     }
 }
+
+static void forget_vcpu_info(CPUState *cs, run_on_cpu_data unused)
+{
+    const struct kvm_xen_vcpu_attr attr = {
+        .type = KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO,
+        .u.gpa = KVM_XEN_INVALID_GPA,
+    };
+
+    if (cpu_env(cs)->xen_vcpu_info_gpa == KVM_XEN_INVALID_GPA) {
+        cpu_env(cs)->xen_vcpu_info_default_gpa = KVM_XEN_INVALID_GPA;
+        (void)kvm_vcpu_ioctl(cs, KVM_XEN_VCPU_SET_ATTR, &attr);
+    }
+}
+
+void xen_kvm_forget_shared_info(void)
+{
+    CPUState *cs;
+
+    CPU_FOREACH (cs) {
+        if (cs == current_cpu) {
+            forget_vcpu_info(cs, RUN_ON_CPU_NULL);
+        } else {
+            async_run_on_cpu(cs, forget_vcpu_info, RUN_ON_CPU_NULL);
+        }
+    }
+}

@@ -21,6 +21,7 @@
 #include "cpu.h"
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include "xenbed/emu/xenbed.h"
 
 #define FEATURES (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID)
@@ -34,6 +35,7 @@
 
 /* Most that is backed for one fault. */
 #define UNIT (2 * MiB)
+#define UNIT_PAGES (UNIT / HCALL_PAGE_SIZE)
 
 static int uffd = -1;
 static uint8_t ones[HCALL_PAGE_SIZE] QEMU_ALIGNED(HCALL_PAGE_SIZE);
@@ -53,28 +55,6 @@ void uffd_back(void *host)
 
     /* If it does not do that, there is a page. */
     (void)ioctl(uffd, UFFDIO_ZEROPAGE, &zero);
-}
-
-/*
- * Backs what is not yet, from `host` on until what is, UNIT at most.  For a write with pages of its
- * own: to have the kernel replace a page of zeroes at each first write takes two exits instead of
- * one.
- */
-static void back_run(uint8_t *host, size_t length, bool is_write)
-{
-    struct uffdio_zeropage zero = {.range = {.start = (uintptr_t)host, .len = length}};
-    struct uffdio_copy copy = {
-        .dst = (uintptr_t)host,
-        .src = (uintptr_t)zeroes,
-        .len = length,
-    };
-
-    if (is_write) {
-        (void)ioctl(uffd, UFFDIO_COPY, &copy);
-    } else {
-        (void)ioctl(uffd, UFFDIO_ZEROPAGE, &zero);
-    }
-    uffd_wakeup(uffd, host, HCALL_PAGE_SIZE);
 }
 
 void uffd_fill(void *host, const void *page)
@@ -150,16 +130,52 @@ static void give_ones(uint8_t *host)
     }
 }
 
-/* What is RAM from the page on, without what lies in the next unit. */
-static size_t run_of_ram(const TrapBlock *b, gfn_t gfn)
+/*
+ * Backs pages; for a write with pages of their own: to have the kernel replace a page of zeroes at
+ * each first write takes two exits instead of one.
+ */
+static void back(uint8_t *host, size_t length, bool is_write)
 {
-    const gfn_t end = MIN(ROUND_UP(gfn + 1, UNIT / HCALL_PAGE_SIZE), b->first + b->pages);
-    gfn_t to = gfn + 1;
+    struct uffdio_zeropage zero = {.range = {.start = (uintptr_t)host, .len = length}};
+    struct uffdio_copy copy = {
+        .dst = (uintptr_t)host,
+        .src = (uintptr_t)zeroes,
+        .len = length,
+    };
 
-    while (to < end && trap_state(to) == XEN_TRAP_RAM) {
-        to++;
+    if (is_write) {
+        (void)ioctl(uffd, UFFDIO_COPY, &copy);
+    } else {
+        (void)ioctl(uffd, UFFDIO_ZEROPAGE, &zero);
     }
-    return (to - gfn) << HCALL_PAGE_SHIFT;
+}
+
+/* All that is RAM and not backed in the unit that the page is in. */
+static void back_unit(const TrapBlock *b, gfn_t gfn, bool is_write)
+{
+    const gfn_t start = MAX(ROUND_DOWN(gfn, UNIT_PAGES), b->first);
+    const gfn_t end = MIN(ROUND_UP(gfn + 1, UNIT_PAGES), b->first + b->pages);
+    uint8_t *host = (uint8_t *)trap_block_host(b) + ((start - b->first) << HCALL_PAGE_SHIFT);
+    unsigned char resident[UNIT_PAGES];
+    const unsigned n = end - start;
+    unsigned first, i = 0;
+
+    if (mincore(host, n << HCALL_PAGE_SHIFT, resident) < 0) {
+        memset(resident, 1, n);
+        resident[gfn - start] = 0;
+    }
+    while (i < n) {
+        first = i;
+        while (i < n && !(resident[i] & 1) && trap_state(start + i) == XEN_TRAP_RAM) {
+            i++;
+        }
+        if (first < i) {
+            back(host + (first << HCALL_PAGE_SHIFT), (i - first) << HCALL_PAGE_SHIFT, is_write);
+        }
+        i++;
+    }
+    /* If it was there, or the kernel thought so. */
+    uffd_wakeup(uffd, host + ((gfn - start) << HCALL_PAGE_SHIFT), HCALL_PAGE_SIZE);
 }
 
 static void report_write(const CPUState *cs, gfn_t gfn)
@@ -186,7 +202,7 @@ static void answer(const TrapBlock *b, gfn_t gfn, uint64_t flags, CPUState *cs)
         }
         uffd_protect(host, HCALL_PAGE_SIZE, false);
     } else {
-        back_run(host, run_of_ram(b, gfn), flags & UFFD_PAGEFAULT_FLAG_WRITE);
+        back_unit(b, gfn, flags & UFFD_PAGEFAULT_FLAG_WRITE);
     }
 }
 

@@ -131,6 +131,8 @@ size_t xen_kvm_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is
 struct vcpu_runstate_info;
 int xen_kvm_get_runstate(CPUState *cs, struct vcpu_runstate_info *info);
 void xen_kvm_block(CPUState *cs);
+/* shared_info is nowhere: the kernel is not to write where a vCPU's vcpu_info was in it. */
+void xen_kvm_forget_shared_info(void);
 /* Not started yet, or parked by the firmware. */
 bool xen_kvm_is_down(CPUState *cs);
 
