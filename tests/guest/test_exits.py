@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 How often a guest has to be left under KVM, which is what memory semantics cost there; docs/performance.md has the
-figures.  They are counts, the same on any machine: each is the difference of two runs, of which one does more.
+figures.  Each is the difference of two runs, of which one does more; the host's timer has a few exits beside.
 """
 
 import unittest
@@ -39,7 +39,7 @@ class Exits(unittest.TestCase):
     def test_hypercall(self):
         """One exit each, and what the timer has meanwhile."""
         exits, faults = self.per('remove_from_physmap', 'call', f'rm:0x1000,{FEW}', f'rm:0x1000,{MANY}', MANY - FEW)
-        self.assertGreaterEqual(exits, 1)
+        self.assertGreater(exits, 0.9)
         self.assertLess(exits, 1.1)
         self.assertLess(faults, 0.01)
 
@@ -48,8 +48,8 @@ class Exits(unittest.TestCase):
         times = 40
         exits, faults = self.per('decrease_reservation', 'call of 1024 pages', 'dec:0x1000,1024',
                                  f'dec:0x1000,{1024 * (times + 1)}', times, memory=256)
-        self.assertGreaterEqual(exits, 2)
-        self.assertLess(exits, 10)
+        self.assertGreater(exits, 1.5)
+        self.assertLess(exits, 3)
         self.assertLess(faults, 1)
 
     def test_populate(self):

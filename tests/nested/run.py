@@ -30,10 +30,14 @@ from l1 import L1, Gone
 # Long ones first, so that all machines end at about the same time.
 DEFAULT = (
     'test_balloon.Linux6_12.test_2_vcpus',
-    'test_balloon.Linux6_1.test_1_vcpu',
     'test_holes.Reboot',
     'test_pod.Linux.test_as_on_xen',
+    'test_accelerators',
     'test_crash.Crash',
+    'test_kvm',
+    'test_exits',
+    'test_pod_devices.Backend',
+    'test_pod_devices.Empty.test_data_on_their_way',
     'test_pod.Small',
     'test_golden',
 )
