@@ -839,7 +839,8 @@ class Host(Scene):
                     "HYPERCALL_MSR, INTERCEPT_HCALL, SHARED_INFO, RUNSTATE, EVTCHN_2LEVEL, EVTCHN_SEND",
                 ),
                 "userfaultfd": (
-                    "kvm", "PAGEFAULT_FLAG_WP, THREAD_ID, MISSING_SHMEM, WP_HUGETLBFS_SHMEM"
+                    "kvm",
+                    "PAGEFAULT_FLAG_WP, THREAD_ID, MISSING_SHMEM, WP_HUGETLBFS_SHMEM, WP_UNPOPULATED",
                 ),
                 "qemu-kvm": ("kvm", "-accel kvm"),
                 "gdb": ("gdb", str(self.gdb)),
@@ -1019,9 +1020,10 @@ class Host(Scene):
 
     def test_userfaultfd_that_can_too_little(self):
         for features, names in (
-            (0x1120, ["PAGEFAULT_FLAG_WP"]),
-            (0x1101, ["MISSING_SHMEM"]),
-            (0x0020, ["PAGEFAULT_FLAG_WP", "THREAD_ID", "WP_HUGETLBFS_SHMEM"]),
+            (0x3120, ["PAGEFAULT_FLAG_WP"]),
+            (0x3101, ["MISSING_SHMEM"]),
+            (0x1121, ["WP_UNPOPULATED"]),
+            (0x2020, ["PAGEFAULT_FLAG_WP", "THREAD_ID", "WP_HUGETLBFS_SHMEM"]),
         ):
             with self.subTest(names):
                 self.give("dev/userfaultfd", f"0 {features:#x}")
@@ -1029,7 +1031,7 @@ class Host(Scene):
                 self.assert_tcg(
                     "userfaultfd", f"the kernel's userfaultfd lacks {lacks}", OTHER_KERNEL
                 )
-        self.give("dev/userfaultfd", "0 0x1121")  # just what is needed
+        self.give("dev/userfaultfd", "0 0x3121")  # just what is needed
         self.assertEqual(self.doctor()["accel"], "kvm")
         self.give("dev/userfaultfd", f"{errno.EINVAL} 0")
         self.assert_tcg("userfaultfd", "userfaultfd: UFFDIO_API: Invalid argument", None)
