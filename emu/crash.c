@@ -88,8 +88,8 @@ static void revive(XenBed *xb)
     QEMU_LOCK_GUARD(&xb->lock);
     if (hcall_domain_crashed(xb->domain)) {
         hcall_domain_revive(xb->domain);
-        CPU_FOREACH (cs) {
-            if (!kvm_enabled()) {
+        if (!kvm_enabled()) {
+            CPU_FOREACH (cs) {
                 tlb_flush(cs);
             }
         }

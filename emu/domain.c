@@ -52,37 +52,49 @@ static void world_unlock(void *world)
     qemu_mutex_unlock(&((XenBed *)world)->lock);
 }
 
-/*
- * Under KVM nobody is stopped: a page that is not there faults, and whoever waits for it waits for
- * the lock (uffd.c).
- */
-static void begin_without_stop(XenBed *xb)
+/* Whether the vCPU that does it, without the BQL, runs the guest. */
+static bool stop_vcpus(void)
 {
-    world_lock(xb);
-    xb->in_section = true;
-}
+    bool running = current_cpu->running;
 
-static void end_without_stop(XenBed *xb)
-{
-    xb->in_section = false;
-    world_unlock(xb);
-}
-
-void domain_begin_exclusive(XenBed *xb)
-{
-    bool running;
-
-    if (kvm_enabled()) {
-        begin_without_stop(xb);
-        return;
-    }
-    running = current_cpu->running;
     assert(!bql_locked());
     if (running) {
         /* We are inside cpu_exec(), as every hypercall is: leave it, or we wait for ourselves. */
         cpu_exec_end(current_cpu);
     }
     start_exclusive();
+    return running;
+}
+
+/*
+ * No vCPU runs guest code, so their TLBs may be emptied from here; a request to do it themselves
+ * could come after they touched a page.
+ */
+static void flush_tlbs(void)
+{
+    CPUState *cs;
+
+    CPU_FOREACH (cs) {
+        tlb_flush(cs);
+    }
+}
+
+static void let_vcpus_run(bool running)
+{
+    end_exclusive();
+    if (running) {
+        cpu_exec_start(current_cpu);
+    }
+}
+
+/*
+ * Under KVM nobody is stopped: a page that is not there faults, and whoever waits for it waits for
+ * the lock (uffd.c).
+ */
+void domain_begin_exclusive(XenBed *xb)
+{
+    bool running = kvm_enabled() ? false : stop_vcpus();
+
     world_lock(xb);
     xb->was_running = running;
     xb->in_section = true;
@@ -91,27 +103,15 @@ void domain_begin_exclusive(XenBed *xb)
 void domain_end_exclusive(XenBed *xb)
 {
     bool running = xb->was_running;
-    CPUState *cs;
 
-    if (kvm_enabled()) {
-        end_without_stop(xb);
-        return;
+    if (xb->changed && !kvm_enabled()) {
+        flush_tlbs();
     }
-    if (xb->changed) {
-        /*
-         * No vCPU runs guest code, so their TLBs may be emptied from here; a
-         * request to do it themselves could come after they touched a page.
-         */
-        CPU_FOREACH (cs) {
-            tlb_flush(cs);
-        }
-        xb->changed = false;
-    }
+    xb->changed = false;
     xb->in_section = false;
     world_unlock(xb);
-    end_exclusive();
-    if (running) {
-        cpu_exec_start(current_cpu);
+    if (!kvm_enabled()) {
+        let_vcpus_run(running);
     }
 }
 

@@ -110,7 +110,7 @@ static void *touch(CPUState *cs, hwaddr addr, bool is_write)
     return host;
 }
 
-/* One level of a page table: how wide an entry is, which address bits it goes by, what it may do.
+/* One level of a page table: which address bits it goes by, how wide an entry is, what is in one.
  */
 struct level {
     unsigned shift, bits, width;
@@ -213,28 +213,11 @@ static bool translate(CPUState *cs, uint64_t gva, bool is_write, hwaddr *gpa)
     return false;
 }
 
-size_t xen_kvm_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
+void *xen_kvm_probe(CPUState *cs, uint64_t gva, bool is_write)
 {
-    size_t done = 0;
+    hwaddr gpa;
 
-    RCU_READ_LOCK_GUARD();
-    while (done < len) {
-        const uint64_t addr = gva + done;
-        const size_t part = MIN(len - done, -(addr | TARGET_PAGE_MASK));
-        void *host;
-        hwaddr gpa;
-
-        if (!translate(cs, addr, is_write, &gpa) || !(host = touch(cs, gpa, is_write))) {
-            break;
-        }
-        if (is_write) {
-            memcpy(host, (uint8_t *)buf + done, part);
-        } else {
-            memcpy((uint8_t *)buf + done, host, part);
-        }
-        done += part;
-    }
-    return done;
+    return translate(cs, gva, is_write, &gpa) ? touch(cs, gpa, is_write) : NULL;
 }
 
 /* --- Hypercalls ----------------------------------------------------------------------- */

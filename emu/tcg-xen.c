@@ -259,17 +259,19 @@ static void *probe(CPUX86State *env, vaddr addr, size_t len, bool is_write)
 }
 
 /*
- * As the vCPU itself would: its TLB, its permissions, its accessed and dirty
+ * As the vCPU itself would: its TLB or page tables, its permissions, its accessed and dirty
  * bits.  What is not RAM (a device, a hole) faults, as on Xen.
  */
-static size_t gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
+size_t xen_emu_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
 {
     size_t done = 0;
 
+    RCU_READ_LOCK_GUARD();
     while (done < len) {
         vaddr addr = gva + done;
         size_t part = MIN(len - done, -(addr | TARGET_PAGE_MASK));
-        void *host = probe(cpu_env(cs), addr, part, is_write);
+        void *host = kvm_enabled() ? xen_kvm_probe(cs, addr, is_write)
+                                   : probe(cpu_env(cs), addr, part, is_write);
 
         if (!host) {
             break;
@@ -282,12 +284,6 @@ static size_t gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_
         done += part;
     }
     return done;
-}
-
-size_t xen_emu_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write)
-{
-    return kvm_enabled() ? xen_kvm_gva_rw(cs, gva, buf, len, is_write)
-                         : gva_rw(cs, gva, buf, len, is_write);
 }
 
 bool copy_from_guest(CPUState *cs, void *dst, uint64_t addr, size_t len)

@@ -244,8 +244,7 @@ static void discard_piece(RAMBlock *rb, ram_addr_t start, ram_addr_t length)
     }
 }
 
-/* Where QEMU keeps what the page holds; NULL: no vCPU can see it. */
-static void *page_of_gfn(gfn_t gfn)
+void *trap_page(gfn_t gfn)
 {
     const TrapBlock *b = block_of_gfn(gfn);
 
@@ -268,7 +267,7 @@ static void fill_pages(gfn_t first, pages_t count, uint8_t value)
 
     memset(contents, value, sizeof(contents));
     for (gfn_t gfn = first; gfn < first + count; gfn++) {
-        void *page = page_of_gfn(gfn);
+        void *page = trap_page(gfn);
 
         if (page) {
             fill_page(page, contents);
@@ -341,7 +340,7 @@ static bool are_zero(gfn_t first, pages_t count)
     bool zero = true;
 
     for (gfn_t gfn = first; gfn < first + count && zero; gfn++) {
-        void *page = page_of_gfn(gfn);
+        void *page = trap_page(gfn);
 
         if (page && kvm_enabled()) {
             uffd_back(page);
@@ -394,8 +393,8 @@ void trap_poison(gfn_t first, pages_t count)
 void trap_move(gfn_t from, gfn_t to)
 {
     uint8_t copy[HCALL_PAGE_SIZE] = {0};
-    void *source = page_of_gfn(from);
-    void *target = page_of_gfn(to);
+    void *source = trap_page(from);
+    void *target = trap_page(to);
 
     if (source && kvm_enabled()) {
         uffd_back(source);

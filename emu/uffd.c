@@ -155,7 +155,7 @@ static void back_unit(const TrapBlock *b, gfn_t gfn, bool is_write)
 {
     const gfn_t start = MAX(ROUND_DOWN(gfn, UNIT_PAGES), b->first);
     const gfn_t end = MIN(ROUND_UP(gfn + 1, UNIT_PAGES), b->first + b->pages);
-    uint8_t *host = (uint8_t *)trap_block_host(b) + ((start - b->first) << HCALL_PAGE_SHIFT);
+    uint8_t *host = trap_page(start);
     unsigned char resident[UNIT_PAGES];
     const unsigned n = end - start;
     unsigned first, i = 0;
@@ -175,7 +175,7 @@ static void back_unit(const TrapBlock *b, gfn_t gfn, bool is_write)
         i++;
     }
     /* If it was there, or the kernel thought so. */
-    uffd_wakeup(uffd, host + ((gfn - start) << HCALL_PAGE_SHIFT), HCALL_PAGE_SIZE);
+    uffd_wakeup(uffd, trap_page(gfn), HCALL_PAGE_SIZE);
 }
 
 static void report_write(const CPUState *cs, gfn_t gfn)
@@ -187,7 +187,7 @@ static void report_write(const CPUState *cs, gfn_t gfn)
 
 static void answer(const TrapBlock *b, gfn_t gfn, uint64_t flags, CPUState *cs)
 {
-    uint8_t *host = (uint8_t *)trap_block_host(b) + ((gfn - b->first) << HCALL_PAGE_SHIFT);
+    uint8_t *host = trap_page(gfn);
     const bool protected = flags & UFFD_PAGEFAULT_FLAG_WP;
 
     if (!touch_fault(cs, gfn)) {
@@ -228,6 +228,7 @@ static void handle(const struct uffd_msg *msg)
         if (offset < block[i].pages << HCALL_PAGE_SHIFT) {
             answer(&block[i], block[i].first + (offset >> HCALL_PAGE_SHIFT),
                    msg->arg.pagefault.flags, who_touches(msg->arg.pagefault.feat.ptid));
+            return;
         }
     }
 }

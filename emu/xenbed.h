@@ -127,7 +127,8 @@ uint64_t uffd_faults(void);
 
 /* kvm-xen.c: by a vCPU. */
 void xen_kvm_hypercall_begins(void);
-size_t xen_kvm_gva_rw(CPUState *cs, uint64_t gva, void *buf, size_t len, bool is_write);
+/* Where QEMU has the memory at this address, if the vCPU may access it; for as long as RCU. */
+void *xen_kvm_probe(CPUState *cs, uint64_t gva, bool is_write);
 struct vcpu_runstate_info;
 int xen_kvm_get_runstate(CPUState *cs, struct vcpu_runstate_info *info);
 void xen_kvm_block(CPUState *cs);
@@ -244,6 +245,8 @@ typedef struct TrapBlock {
 const TrapBlock *trap_blocks(unsigned *n);
 /* Where QEMU has it. */
 void *trap_block_host(const TrapBlock *b);
+/* Where QEMU keeps what the page holds; NULL: no vCPU can see it. */
+void *trap_page(gfn_t gfn);
 
 /* What this thread reads of xen_trap_hole is zeroes. */
 extern __thread bool trap_hole_is_zero;
